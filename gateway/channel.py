@@ -1,0 +1,180 @@
+"""One destination's way out: authorisation, shaping, the credential lock, and the record of every attempt."""
+
+import asyncio
+import hashlib
+import secrets
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol, TypeVar
+
+from pydantic import BaseModel, SecretStr
+
+from gateway.canonical import Verdict
+from gateway.contract import AnyAdapter, Credential, Limits, NotAuthorised, Reply, Step, Token, VendorError
+from gateway.encoding import Encoded, encode
+from gateway.transport import Transport
+
+T = TypeVar("T")
+_FRESH = timedelta(seconds=30)
+
+
+class CredentialLocked(NotAuthorised):
+    """The credential was refused before and is not used again until a check of it succeeds."""
+
+
+class Recorder(Protocol):
+    """Keeps attempts. `intend` is durable before a byte leaves; it returns the attempt's handle."""
+
+    async def intend(self, step: Step[Any], encoded: Encoded) -> object: ...
+    async def conclude(self, attempt: object, verdict: Verdict, reply: Reply | None, detail: str) -> None: ...
+
+
+class NoRecord:
+    """Keeps nothing: for reads and checks."""
+
+    async def intend(self, step: Step[Any], encoded: Encoded) -> object:
+        return None
+
+    async def conclude(self, attempt: object, verdict: Verdict, reply: Reply | None, detail: str) -> None:
+        return None
+
+
+class Locks(Protocol):
+    """Which credentials are locked. `owner` names host and credential without revealing it."""
+
+    async def reason(self, owner: str) -> str | None: ...
+    async def lock(self, owner: str, reason: str) -> None: ...
+    async def unlock(self, owner: str) -> None: ...
+
+
+class Gate:
+    """At most `limits.concurrency` requests at once and `limits.requests_per_minute` in any 60 seconds."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._slots = asyncio.Semaphore(limits.concurrency)
+        self._per_minute = limits.requests_per_minute
+        self._starts: deque[float] = deque()
+        self._turn = asyncio.Lock()
+        self._clock, self._sleep = clock, sleep
+
+    @asynccontextmanager
+    async def pass_through(self) -> AsyncIterator[None]:
+        async with self._slots:
+            async with self._turn:
+                await self._wait_for_rate()
+            yield
+
+    async def _wait_for_rate(self) -> None:
+        while len(self._starts) >= self._per_minute:
+            wait = self._starts[0] + 60.0 - self._clock()
+            if wait <= 0:
+                self._starts.popleft()
+            else:
+                await self._sleep(wait)
+        self._starts.append(self._clock())
+
+
+@dataclass(slots=True)
+class Account:
+    """A destination as the channel needs it; shared by all work that goes there."""
+
+    adapter: AnyAdapter
+    base_url: str
+    credentials: BaseModel
+    limits: Limits
+    gate: Gate
+    token: Token | None = None
+    fingerprint: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        text = "\n".join(_texts(self.credentials))
+        host = self.base_url.split("://", 1)[-1].split("/", 1)[0]
+        self.fingerprint = hashlib.sha256(f"{host}\n{text}".encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """The driver's sender for one account."""
+
+    account: Account
+    transport: Transport
+    locks: Locks
+    recorder: Recorder = field(default_factory=NoRecord)
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    nonce: Callable[[], str] = lambda: secrets.token_hex(16)
+    ignore_lock: bool = False
+    """For the check, which is what lifts a lock."""
+
+    async def send(self, step: Step[Any], read: Callable[[Reply], T]) -> T:
+        account = self.account
+        await self._refuse_if_locked()
+        encoded = await asyncio.to_thread(encode, step.request, self._resolve)
+        try:
+            async with account.gate.pass_through():
+                await self._refuse_if_locked()
+                return await self._attempt(step, encoded, read)
+        finally:
+            encoded.close()
+
+    async def _attempt(self, step: Step[Any], encoded: Encoded, read: Callable[[Reply], T]) -> T:
+        account = self.account
+        attempt = await self.recorder.intend(step, encoded)
+        reply = None
+        try:
+            reply = await self.transport.send(
+                account.base_url, encoded, self._authorisation(), account.limits.timeout
+            )
+            value = read(reply)
+        except VendorError as error:
+            if isinstance(error, NotAuthorised):
+                account.token = None
+                if account.adapter.auth.locks:
+                    await self.locks.lock(account.fingerprint, error.detail)
+            await self.recorder.conclude(attempt, error.verdict, reply, error.detail)
+            raise
+        await self.recorder.conclude(attempt, Verdict.ACCEPTED, reply, "")
+        return value
+
+    async def _refuse_if_locked(self) -> None:
+        if self.ignore_lock or not self.account.adapter.auth.locks:
+            return
+        reason = await self.locks.reason(self.account.fingerprint)
+        if reason is not None:
+            raise CredentialLocked(
+                f"this credential was refused before ({reason}); it stays unused until a check of the destination passes"
+            )
+
+    def _authorisation(self) -> list[tuple[str, str]]:
+        auth, now = self.account.adapter.auth, self.now()
+        token = self.account.token
+        if token is None or not token.reusable or (token.expires_at and token.expires_at - _FRESH <= now):
+            token = auth.token(self.account.credentials, now, self.nonce())
+            self.account.token = token
+        return [(auth.header, auth.scheme + token.value.get_secret_value())]
+
+    def _resolve(self, credential: Credential) -> str:
+        value: Any = self.account.credentials
+        for part in credential.name.split("."):
+            value = getattr(value, part)
+        if isinstance(value, SecretStr):
+            if credential.name not in self.account.adapter.secrets_in_body:
+                raise ValueError(f"{credential.name} is secret and not declared in secrets_in_body")
+            return value.get_secret_value()
+        return str(value)
+
+
+def _texts(value: object) -> list[str]:
+    if isinstance(value, SecretStr):
+        return [value.get_secret_value()]
+    if isinstance(value, BaseModel):
+        return [text for name in sorted(type(value).model_fields) for text in _texts(getattr(value, name))]
+    return [str(value)]

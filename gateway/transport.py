@@ -1,0 +1,109 @@
+"""The only module that sends anything to a vendor, and the only one that imports httpx.
+
+What matters here is to know whether a request may have been acted on. httpx-aiohttp reports a connection that broke
+*after* the request left as `ConnectTimeout` (it maps aiohttp's `ClientConnectionError` to it), so the exception's own
+name is not believed: its cause is looked at.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+from gateway.contract import NotSent, Reply, Unclear
+from gateway.encoding import Content, Encoded
+
+MAX_REPLY_BYTES = 64 << 20
+_KEEPALIVE_SECONDS = 4.0
+"""Shorter than the idle time-outs of common servers: a request is not sent into a connection about to close."""
+
+
+def production_transport(concurrency: int = 100) -> httpx.AsyncBaseTransport:
+    """aiohttp under httpx: TLS verified, no proxies from the environment."""
+    limits = httpx.Limits(max_connections=concurrency, keepalive_expiry=_KEEPALIVE_SECONDS)
+    return AiohttpTransport(limits=limits, trust_env=False)
+
+
+def default_transport() -> httpx.AsyncBaseTransport:
+    """httpx's own transport, the one that respx sees."""
+    return httpx.AsyncHTTPTransport(trust_env=False)
+
+
+@dataclass(slots=True)
+class _Upload(httpx.AsyncByteStream):
+    content: Content
+    started: bool = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        self.started = True
+        for chunk in self.content.chunks():
+            yield chunk
+
+
+class Transport:
+    """Sends encoded requests. One per process; connections are shared by all destinations."""
+
+    def __init__(self, make: Callable[[], httpx.AsyncBaseTransport] = production_transport) -> None:
+        self._client = httpx.AsyncClient(transport=make(), follow_redirects=False, trust_env=False)
+
+    async def send(
+        self, base_url: str, encoded: Encoded, authorisation: Sequence[tuple[str, str]], timeout: float
+    ) -> Reply:
+        """The vendor's reply, whatever its status. `NotSent`: it never left. `Unclear`: no whole reply came back."""
+        headers = [("Accept", "application/json"), ("User-Agent", "contact-list-gateway")]
+        headers += [*encoded.headers, *authorisation]
+        upload = None
+        if encoded.content is not None:
+            headers.append(("Content-Length", str(encoded.content.length)))
+            upload = _Upload(encoded.content)
+        request = self._client.build_request(
+            encoded.method, base_url.rstrip("/") + encoded.target, headers=headers, content=upload, timeout=timeout
+        )
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._exchange(request)
+        except TimeoutError:
+            raise Unclear(f"no whole answer within {timeout:g} s") from None
+        except httpx.HTTPError as error:
+            if _never_left(error):
+                raise NotSent(f"could not connect: {_reason(error)}") from error
+            raise Unclear(f"the connection broke before a whole answer: {_reason(error)}") from error
+        except httpx.InvalidURL as error:
+            raise NotSent(f"not a usable address: {error}") from error
+        except (aiohttp.ClientError, OSError) as error:
+            # What httpx-aiohttp has no translation for, such as a reply that is not HTTP at all.
+            raise Unclear(f"the connection broke before a whole answer: {_reason(error)}") from error
+
+    async def _exchange(self, request: httpx.Request) -> Reply:
+        response = await self._client.send(request, stream=True)
+        try:
+            body = bytearray()
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > MAX_REPLY_BYTES:
+                    raise Unclear(f"the answer is larger than {MAX_REPLY_BYTES >> 20} MiB")
+        finally:
+            with contextlib.suppress(httpx.HTTPError, aiohttp.ClientError):
+                await response.aclose()
+        return Reply(response.status_code, bytes(body), {name.lower(): value for name, value in response.headers.items()})
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+
+def _never_left(error: httpx.HTTPError) -> bool:
+    cause = error.__cause__
+    if isinstance(cause, aiohttp.ClientError | TimeoutError):
+        return isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+    return isinstance(
+        error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.UnsupportedProtocol
+    )
+
+
+def _reason(error: Exception) -> str:
+    """The kind of error, without its text: the text can hold a URL."""
+    return type(error.__cause__ or error).__name__
