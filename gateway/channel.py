@@ -96,7 +96,7 @@ class Account:
     fingerprint: str = field(init=False)
 
     def __post_init__(self) -> None:
-        text = "\n".join(_texts(self.credentials))
+        text = "\n".join(texts(self.credentials))
         host = self.base_url.split("://", 1)[-1].split("/", 1)[0]
         self.fingerprint = hashlib.sha256(f"{host}\n{text}".encode()).hexdigest()
 
@@ -130,9 +130,7 @@ class Channel:
         attempt = await self.recorder.intend(step, encoded)
         reply = None
         try:
-            reply = await self.transport.send(
-                account.base_url, encoded, self._authorisation(), account.limits.timeout
-            )
+            reply = await self.transport.send(account.base_url, encoded, self._authorisation(), account.limits.timeout)
             value = read(reply)
         except VendorError as error:
             if isinstance(error, NotAuthorised):
@@ -150,7 +148,7 @@ class Channel:
         reason = await self.locks.reason(self.account.fingerprint)
         if reason is not None:
             raise CredentialLocked(
-                f"this credential was refused before ({reason}); it stays unused until a check of the destination passes"
+                f"this credential was refused before ({reason}); it stays unused until a check of it passes"
             )
 
     def _authorisation(self) -> list[tuple[str, str]]:
@@ -172,9 +170,10 @@ class Channel:
         return str(value)
 
 
-def _texts(value: object) -> list[str]:
+def texts(value: object) -> list[str]:
+    """Every text inside a settings model, secrets revealed."""
     if isinstance(value, SecretStr):
         return [value.get_secret_value()]
     if isinstance(value, BaseModel):
-        return [text for name in sorted(type(value).model_fields) for text in _texts(getattr(value, name))]
+        return [text for name in sorted(type(value).model_fields) for text in texts(getattr(value, name))]
     return [str(value)]

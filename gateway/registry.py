@@ -11,8 +11,7 @@ from typing import Any
 
 import pluggy
 
-from gateway.contract import PROJECT, Adapter, AnyAdapter, Support, Verb
-from gateway.contract import hookspecs
+from gateway.contract import PROJECT, Adapter, AnyAdapter, Support, Verb, hookspecs
 from gateway.contract.simulation import Simulator
 
 BUILT_IN = "adapters"
@@ -50,7 +49,9 @@ def load(modules: Iterable[str] | None = None, *, entry_points: bool = True) -> 
             raise RegistryError(f"the adapter of {plugin} cannot be used: {problem}")
         adapters[adapter.name] = adapter
     simulators = {simulator.name: simulator for _, simulator in _collect(manager, "provide_simulator", Simulator)}
-    return Registry(MappingProxyType(dict(sorted(adapters.items()))), MappingProxyType(dict(sorted(simulators.items()))))
+    return Registry(
+        MappingProxyType(dict(sorted(adapters.items()))), MappingProxyType(dict(sorted(simulators.items())))
+    )
 
 
 def built_in_modules() -> list[str]:

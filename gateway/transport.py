@@ -89,7 +89,9 @@ class Transport:
         finally:
             with contextlib.suppress(httpx.HTTPError, aiohttp.ClientError):
                 await response.aclose()
-        return Reply(response.status_code, bytes(body), {name.lower(): value for name, value in response.headers.items()})
+        return Reply(
+            response.status_code, bytes(body), {name.lower(): value for name, value in response.headers.items()}
+        )
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -99,9 +101,7 @@ def _never_left(error: httpx.HTTPError) -> bool:
     cause = error.__cause__
     if isinstance(cause, aiohttp.ClientError | TimeoutError):
         return isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
-    return isinstance(
-        error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.UnsupportedProtocol
-    )
+    return isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.UnsupportedProtocol)
 
 
 def _reason(error: Exception) -> str:

@@ -121,6 +121,4 @@ def list_values(head: ListHead) -> dict[str, object]:
 
 def dropped_list_fields(head: ListHead, rules: Mapping[str, FieldRule]) -> tuple[Loss, ...]:
     """A `dropped` loss for each list field that is filled and stands in `rules`."""
-    return tuple(
-        Loss(field, LossKind.DROPPED, rules[field].why) for field in list_values(head) if field in rules
-    )
+    return tuple(Loss(field, LossKind.DROPPED, rules[field].why) for field in list_values(head) if field in rules)

@@ -8,7 +8,7 @@ from gateway.contract.requests import Reply
 
 
 def retry_after(reply: Reply) -> float | None:
-    """Seconds of the `Retry-After` header; a date is read against the reply's own `Date`. None: absent or unreadable."""
+    """Seconds of the `Retry-After` header, a date being read against the reply's own `Date`; None: not readable."""
     text = reply.headers.get("retry-after", "").strip()
     if text.isdigit():
         return float(text)

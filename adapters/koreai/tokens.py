@@ -1,0 +1,45 @@
+"""The token in the header `auth`: a JWT of its own for each request, because a `jti` may not be used twice."""
+
+import json
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import jwt
+from jwt.algorithms import HMACAlgorithm
+from pydantic import SecretStr
+
+from adapters.koreai.settings import Credentials
+from gateway.contract import Auth, Token
+
+ALGORITHM: Final = "HS256"
+LIFE: Final = timedelta(minutes=10)
+"""At most an hour is allowed with a `jti` (SDK security page); a token here serves one request."""
+
+
+class _SecretOfAnyLength(HMACAlgorithm):
+    """HMAC without PyJWT's warning about short keys: the length of the client secret is the vendor's choice."""
+
+    def check_key_length(self, key: Any) -> None:
+        return None
+
+
+_SIGNER: Final = jwt.PyJWS(algorithms=[])
+_SIGNER.register_algorithm(ALGORITHM, _SecretOfAnyLength(HMACAlgorithm.SHA256))
+
+
+def token(credentials: Credentials, now: datetime, nonce: str) -> Token:
+    """A signed token that is good for one request; `nonce` becomes its `jti`."""
+    expires_at = now + LIFE
+    claims = {
+        "appId": credentials.client_id,
+        "sub": credentials.subject,
+        "iat": int(now.timestamp()),
+        "exp": int(expires_at.timestamp()),
+        "jti": nonce,
+    }
+    payload = json.dumps(claims, separators=(",", ":")).encode()
+    signed = _SIGNER.encode(payload, credentials.client_secret.get_secret_value(), algorithm=ALGORITHM)
+    return Token(SecretStr(signed), expires_at, reusable=False)
+
+
+AUTH: Final = Auth(header="auth", scheme="", token=token)

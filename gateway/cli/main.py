@@ -1,0 +1,195 @@
+"""`gateway`: the commands, their options and exit codes.
+
+Exit 0: nothing rejected, pending or unknown; 1: some contacts rejected, or still pending; 2: usage or configuration;
+3: something unknown.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gateway.cli import context
+
+app = typer.Typer(
+    help="One canonical contact list, five campaign vendors, one endpoint.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+config_app = typer.Typer(help="The configuration file.", no_args_is_help=True)
+app.add_typer(config_app, name="config")
+
+ConfigOption = Annotated[str | None, typer.Option("--config", help="Configuration file (else GATEWAY_CONFIG).")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+TenantOption = Annotated[str | None, typer.Option("--tenant", help="Whose list it is, where there are several.")]
+FileArgument = Annotated[Path, typer.Argument(help="CSV, NDJSON, or JSON with the whole list.", metavar="FILE")]
+NameOption = Annotated[str | None, typer.Option("--name", help="Name of the list; the file's name otherwise.")]
+DestinationOption = Annotated[str | None, typer.Option("--destination", help="Destination; overrides the routes.")]
+MappingOption = Annotated[str | None, typer.Option("--mapping", help='JSON: {"canonical field": "column"}.')]
+ReferenceOption = Annotated[str | None, typer.Option("--reference", help="Your own key of the list.")]
+ChannelOption = Annotated[str | None, typer.Option("--channel", help="voice, sms or whatsapp.")]
+RegionOption = Annotated[str | None, typer.Option("--region", help="Country of national numbers, such as BR.")]
+DuplicatesOption = Annotated[str | None, typer.Option("--duplicates", help="keep_first, keep_last or keep_all.")]
+LossOption = Annotated[str | None, typer.Option("--on-loss", help="report or refuse.")]
+DelimiterOption = Annotated[str | None, typer.Option("--delimiter", help="The file's delimiter, when known.")]
+EncodingOption = Annotated[str | None, typer.Option("--encoding", help="The file's charset, when known.")]
+ListArgument = Annotated[str, typer.Argument(help="The list's id, cl_...", metavar="LIST")]
+
+
+@app.command()
+def serve(config: ConfigOption = None) -> None:
+    """Run the gateway. SIGHUP reloads the configuration."""
+    from gateway.cli.serving import serve as run
+
+    run(context.config_path(config))
+
+
+@app.command()
+def demo(json: JsonOption = False) -> None:
+    """Send real lists through all five vendors' simulators, and print what became of every contact."""
+    from gateway.demo import run
+
+    sys.exit(run(as_json=json))
+
+
+@app.command()
+def sandbox(
+    folder: Annotated[Path, typer.Option(help="Where the configuration for it is written.")] = Path("sandbox"),
+) -> None:
+    """Run the vendors' simulators on real sockets, with a configuration that points at them."""
+    from gateway.cli.serving import sandbox as run
+
+    run(folder)
+
+
+@app.command()
+def send(
+    file: FileArgument,
+    config: ConfigOption = None,
+    tenant: TenantOption = None,
+    name: NameOption = None,
+    destination: DestinationOption = None,
+    reference: ReferenceOption = None,
+    channel: ChannelOption = None,
+    region: RegionOption = None,
+    duplicates: DuplicatesOption = None,
+    on_loss: LossOption = None,
+    mapping: MappingOption = None,
+    delimiter: DelimiterOption = None,
+    encoding: EncodingOption = None,
+    start: Annotated[bool, typer.Option("--start", help="People may be called at once; held otherwise.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Create a list from a file and deliver it."""
+    from gateway.cli.sending import send as run
+
+    given = _given(name, reference, channel, region, duplicates, on_loss, destination, start)
+    sys.exit(run(context.config_path(config), tenant, file, given, mapping, delimiter, encoding, json))
+
+
+@app.command()
+def preview(
+    file: FileArgument,
+    config: ConfigOption = None,
+    tenant: TenantOption = None,
+    name: NameOption = None,
+    destination: Annotated[list[str] | None, typer.Option("--destination", help="Repeatable; or all.")] = None,
+    reference: ReferenceOption = None,
+    channel: ChannelOption = None,
+    region: RegionOption = None,
+    duplicates: DuplicatesOption = None,
+    on_loss: LossOption = None,
+    mapping: MappingOption = None,
+    delimiter: DelimiterOption = None,
+    encoding: EncodingOption = None,
+    start: Annotated[bool, typer.Option("--start", help="Show it as a list that may dial.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Show the exact vendor requests and every loss. Sends nothing, needs no credentials."""
+    from gateway.cli.sending import preview as run
+
+    given = _given(name, reference, channel, region, duplicates, on_loss, None, start)
+    wanted: Any = "all" if destination == ["all"] else destination
+    sys.exit(run(context.config_path(config), tenant, file, given, mapping, delimiter, encoding, wanted, json))
+
+
+def _given(
+    name: str | None,
+    reference: str | None,
+    channel: str | None,
+    region: str | None,
+    duplicates: str | None,
+    on_loss: str | None,
+    destination: str | None,
+    start: bool,
+) -> dict[str, Any]:
+    """The list fields that the command line names."""
+    values = {
+        "name": name,
+        "reference": reference,
+        "channel": channel,
+        "default_region": region,
+        "duplicates": duplicates,
+        "on_loss": on_loss,
+        "destination": destination,
+        "activation": {"mode": "start"} if start else None,
+    }
+    return {key: value for key, value in values.items() if value is not None}
+
+
+@app.command()
+def vendors(
+    name: Annotated[str | None, typer.Argument(help="One vendor only.")] = None, json: JsonOption = False
+) -> None:
+    """What every vendor can do, and how far that is known."""
+    from gateway.cli.reading import vendors as run
+
+    sys.exit(run(name, json))
+
+
+@app.command()
+def check(
+    config: ConfigOption = None,
+    tenant: TenantOption = None,
+    destination: DestinationOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Prove address and credentials of the destinations; lifts a locked credential that works again."""
+    from gateway.cli.reading import check as run
+
+    sys.exit(run(context.config_path(config), tenant, destination, json))
+
+
+@app.command()
+def status(
+    list_id: ListArgument, config: ConfigOption = None, tenant: TenantOption = None, json: JsonOption = False
+) -> None:
+    """Where a list stands."""
+    from gateway.cli.reading import status as run
+
+    sys.exit(run(context.config_path(config), tenant, list_id, json))
+
+
+@app.command()
+def rejections(
+    list_id: ListArgument, config: ConfigOption = None, tenant: TenantOption = None, json: JsonOption = False
+) -> None:
+    """The rejected rows of a list, as CSV in the sender's own columns."""
+    from gateway.cli.reading import rejections as run
+
+    sys.exit(run(context.config_path(config), tenant, list_id, json))
+
+
+@config_app.command("check")
+def config_check(config: ConfigOption = None, json: JsonOption = False) -> None:
+    """Check the configuration file; every fault with file, key and reason."""
+    from gateway.cli.reading import config_check as run
+
+    sys.exit(run(context.config_path(config), json))
+
+
+def main() -> None:
+    """The entry point: errors become a sentence and an exit code, never a traceback."""
+    sys.exit(context.guarded(lambda: app(standalone_mode=False)))

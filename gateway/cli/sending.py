@@ -1,0 +1,134 @@
+"""`gateway send` and `gateway preview`: a file straight to its destinations, without a running server."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn
+
+from gateway import creating, previewing, settings
+from gateway.canonical import ListHead
+from gateway.cli import context
+from gateway.cli.tables import list_table, preview_tables
+from gateway.host import Host
+from gateway.ingest import Intake, Normaliser, Source, SourceError, collect, open_csv, open_items, open_ndjson
+from gateway.registry import load
+from gateway.resources import ListOut, list_out
+from gateway.settings import Tenant
+from gateway.store import lists as store
+
+
+def send(
+    path: Path,
+    tenant_name: str | None,
+    file: Path,
+    given: dict[str, Any],
+    mapping: str | None,
+    delimiter: str | None,
+    encoding: str | None,
+    as_json: bool,
+) -> int:
+    """Create and deliver; waits to the end. The exit code."""
+
+    async def work() -> int:
+        async with context.opened(path) as host:
+            tenant = context.pick_tenant(host.config, tenant_name)
+            with file.open("rb") as stream:
+                head, source = read(file, stream, given, mapping, delimiter, encoding)
+                intake = take_in(source, head, tenant)
+            created = await creating.create(host, tenant, head, intake)
+            found = await _watch(host, tenant, created)
+        if as_json:
+            context.print_json(found)
+        else:
+            Console().print(list_table([found]))
+            Console().print(f"[dim]gateway status {found.id} · gateway rejections {found.id}[/dim]")
+        return context.exit_code(found.counts)
+
+    return context.run(work())
+
+
+async def _watch(host: Host, tenant: Tenant, created: creating.Created) -> ListOut:
+    """Wait for the operation, with a line of progress on a terminal."""
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        line = progress.add_task("delivering")
+        while True:
+            done = await host.operations.wait(created.operation_id, 0.5)
+            one = await host.database.run(store.get_list, tenant.name, created.list_id)
+            assert one is not None
+            found = await host.database.run(list_out, one)
+            if done:
+                return found
+            counts = found.counts
+            progress.update(line, description=f"{counts.received - counts.pending} of {counts.received} contacts")
+
+
+def preview(
+    path: Path,
+    tenant_name: str | None,
+    file: Path,
+    given: dict[str, Any],
+    mapping: str | None,
+    delimiter: str | None,
+    encoding: str | None,
+    wanted: Any,
+    as_json: bool,
+) -> int:
+    """Show what would be sent."""
+    registry = load()
+    config = settings.load(path, registry.adapters, secrets=False)
+    tenant = context.pick_tenant(config, tenant_name)
+    with file.open("rb") as stream:
+        head, source = read(file, stream, given, mapping, delimiter, encoding)
+        intake = take_in(source, head, tenant)
+    shown = previewing.preview(registry.adapters, tenant, head, intake, wanted)
+    if as_json:
+        context.print_json(shown)
+    else:
+        for part in preview_tables(shown):
+            Console().print(part)
+    return 1 if shown.rejected or any(one.rejected or one.refused for one in shown.destinations) else 0
+
+
+def read(
+    file: Path, stream: Any, given: dict[str, Any], mapping: str | None, delimiter: str | None, encoding: str | None
+) -> tuple[ListHead, Source]:
+    """The list's head and its rows, from a file and what the command line says."""
+    try:
+        if file.suffix == ".json":
+            members = msgspec.json.decode(stream.read(), type=dict[str, msgspec.Raw])
+            contacts = msgspec.json.decode(members.pop("contacts", msgspec.Raw(b"[]")), type=list[msgspec.Raw])
+            stated = msgspec.json.decode(msgspec.json.encode(members))
+            return _head({"name": file.stem, **stated, **given}), open_items(contacts)
+        head = _head({"name": file.stem, **given})
+        if file.suffix in (".ndjson", ".jsonl"):
+            return head, open_ndjson(stream, encoding=encoding)
+        columns = msgspec.json.decode(mapping.encode(), type=dict[str, str]) if mapping else None
+        return head, open_csv(stream, delimiter=delimiter, encoding=encoding, mapping=columns)
+    except SourceError as error:
+        raise click.ClickException(f"{file}: {error.detail}") from None
+    except msgspec.DecodeError as error:
+        what = "--mapping" if mapping and file.suffix != ".json" else str(file)
+        raise click.ClickException(f"{what}: is not the JSON that it should be: {error}") from None
+
+
+def _head(values: dict[str, Any]) -> ListHead:
+    try:
+        return ListHead.model_validate_json(msgspec.json.encode(values), strict=True)
+    except ValidationError as error:
+        told = "\n".join(f"  {key}: {why}" for key, why in settings.explain(error))
+        raise click.UsageError(f"the list is not valid:\n{told}") from None
+
+
+def take_in(source: Source, head: ListHead, tenant: Tenant) -> Intake:
+    try:
+        return collect(source, Normaliser(head.default_region or tenant.default_region), head.duplicates)
+    except SourceError as error:
+        print(error.detail, file=sys.stderr)
+        raise click.ClickException(error.detail) from None

@@ -1,0 +1,59 @@
+"""`gateway serve` and `gateway sandbox`: processes that run until they are told to stop."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import uvicorn
+
+from gateway import host, logs, registry, settings
+from gateway.sandbox import sandbox as simulators
+from gateway.sandbox_config import FIRST_PORT, write_config
+from gateway.web.app import create_app
+
+
+def serve(path: Path) -> None:
+    """Run the gateway until SIGTERM or SIGINT."""
+    known = registry.load()
+    config = settings.load(path, known.adapters)
+    logs.configure(config.server.log_level)
+
+    @asynccontextmanager
+    async def open_host() -> AsyncIterator[host.Host]:
+        async with host.running(known, config) as running:
+            loop = asyncio.get_running_loop()
+            if hasattr(signal, "SIGHUP"):
+                loop.add_signal_handler(signal.SIGHUP, running.reload, path)
+            yield running
+
+    uvicorn.run(
+        create_app(open_host),
+        host=config.server.host,
+        port=config.server.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=30,
+    )
+
+
+def sandbox(folder: Path) -> None:
+    """Run the simulators until interrupted."""
+
+    async def run() -> None:
+        known = registry.load().simulators
+        ports = {name: FIRST_PORT + place for place, name in enumerate(known)}
+        async with simulators(known, ports) as running:
+            path = write_config(folder, running, port=8080)
+            for one in running.values():
+                print(f"{one.name:12} {one.base_url}")
+            print(f"configuration: {path} (the API key of its tenant demo is in {folder / 'api_key'})")
+            print(f"in another terminal: gateway serve --config {path}")
+            await asyncio.Event().wait()
+
+    try:
+        asyncio.run(run())
+    except KeyboardInterrupt:
+        print("stopped")

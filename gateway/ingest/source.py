@@ -1,0 +1,96 @@
+"""A source: the rows of one file or JSON array, read once, with a description of what was found."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.canonical import Fault
+from gateway.ingest.columns import Layout
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLimits:
+    """Ceilings of one file: columns of its header, characters of one row and of one cell."""
+
+    columns: int = 500
+    row: int = 1024 * 1024
+    cell: int = 128 * 1024
+
+
+class SourceInfo(BaseModel):
+    """What was found in a file, never guessed in silence; stands in the list resource."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal["json", "csv", "ndjson"]
+    charset: str | None = None
+    delimiter: str | None = None
+    columns: list[str] = Field(default=[], description="the header as sent")
+    mapping: dict[str, str] = Field(default={}, description="canonical field, or attributes.<name>, to column")
+    ignored: dict[str, str] = Field(default={}, description="column to the reason why it is not read")
+    corrections: bool = Field(False, description="a corrected rejections file of ours")
+    rows: int = 0
+
+
+class CsvRow(msgspec.Struct, frozen=True):
+    """One row of a CSV file, as sent; `row` is the physical line on which it starts, the first line being 1.
+
+    `plain` says that all its characters are printable, so that nobody needs to look for others.
+    """
+
+    row: int
+    cells: list[str]
+    layout: Layout
+    plain: bool = False
+
+
+class JsonRow(msgspec.Struct, frozen=True):
+    """One contact of an NDJSON file (`row` is its line) or a JSON array (its place from 1): undecoded, or a value."""
+
+    row: int
+    item: Any
+
+
+RawRow = CsvRow | JsonRow
+
+
+class Rejected(msgspec.Struct, frozen=True, kw_only=True):
+    """A row that cannot be taken, with all its faults, and `cells` as the sender wrote them.
+
+    `cells` is column -> text for CSV and the contact itself for JSON; a line that is no JSON stands under `line`, a
+    JSON value that is no object under `value`, and cells beyond the header under `column <n>`.
+    """
+
+    row: int
+    faults: tuple[Fault, ...]
+    phone_text: str = ""
+    id: str | None = None
+    cells: dict[str, Any]
+
+
+class Source:
+    """Rows in the order of the file, iterable once, in constant memory. Iteration may raise SourceError."""
+
+    def __init__(self, info: SourceInfo, rows: Iterator[RawRow]) -> None:
+        self._info = info
+        self._rows: Iterator[RawRow] | None = rows
+        self._count = 0
+
+    @property
+    def info(self) -> SourceInfo:
+        """What was found; `rows` is final once the iteration has ended."""
+        return self._info.model_copy(update={"rows": self._count})
+
+    def __iter__(self) -> Iterator[RawRow]:
+        rows, self._rows = self._rows, None
+        if rows is None:
+            raise RuntimeError("a source can be read only once")
+        count = 0
+        try:
+            for count, row in enumerate(rows, 1):  # noqa: B007
+                yield row
+        finally:
+            self._count = count

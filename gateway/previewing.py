@@ -1,0 +1,249 @@
+"""What would be sent, exactly, and what would be lost: the adapters' own generators, fed their own successes."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import Field
+
+from gateway.canonical import Contact, ListHead, LossEntry, Mode
+from gateway.canonical.lists import Activation
+from gateway.contract import ActivationKind, AnyAdapter, Batch, CannotDo, Fidelity, Job, Style
+from gateway.driver import rehearse
+from gateway.encoding import REDACTED, encode
+from gateway.ingest import Intake
+from gateway.planning import (
+    Draft,
+    activation_of,
+    check_vendor_options,
+    destination_of,
+    draft,
+    refuse_losses,
+    remote_key,
+    route,
+)
+from gateway.problem import Problem
+from gateway.resources import FaultOut, Resource
+from gateway.routing import Asked, explain
+from gateway.settings import Tenant
+
+REQUESTS_SHOWN = 50
+BODY_SHOWN = 256 << 10
+
+
+class RequestOut(Resource):
+    """One vendor request as it would leave; credentials are shown as ***."""
+
+    step: str
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: str | None
+    body_bytes: int
+    digest: str
+    truncated: bool = Field(False, description="the body is longer than what is shown")
+
+
+class FidelityOut(Resource):
+    field: str
+    to: str
+    fidelity: Fidelity
+    why: str
+
+
+class RowOut(Resource):
+    row: int
+    faults: list[FaultOut]
+
+
+class DestinationPreview(Resource):
+    """What one destination would get."""
+
+    destination: str
+    adapter: str
+    activation: str
+    contacts: int
+    remote_lists: int
+    calls: int
+    seconds: float = Field(description="at least, at the rate that the vendor allows")
+    requests: list[RequestOut] = Field(description="the first 50")
+    losses: list[LossEntry]
+    fidelity: list[FidelityOut]
+    rejected: list[RowOut]
+    refused: str | None = Field(None, description="why this destination cannot take the list at all")
+
+
+class Preview(Resource):
+    """Nothing was sent."""
+
+    received: int
+    rejected: list[RowOut]
+    duplicates: int
+    unrouted: int
+    destinations: list[DestinationPreview]
+
+
+def preview(
+    adapters: Mapping[str, AnyAdapter],
+    tenant: Tenant,
+    head: ListHead,
+    intake: Intake,
+    wanted: Sequence[str] | str | None,
+) -> Preview:
+    """Rehearse the list for its routes, or for the destinations that are asked for. Blocking: run it in a thread."""
+    if intake.received == 0:
+        raise Problem("list.empty", "send at least one contact")
+    check_vendor_options(head, adapters.values())
+    now = datetime.now(UTC)
+    unrouted: list[Contact] = []
+    if wanted is None:
+        groups, unrouted = route(tenant, head, intake.contacts)
+        chosen = [(group.chain[0], group.contacts) for group in groups]
+    else:
+        names = list(tenant.destinations) if wanted == "all" else list(wanted)
+        chosen = [(name, intake.contacts) for name in names]
+    shown = [_preview_one(tenant, name, head, contacts, now) for name, contacts in chosen]
+    return Preview(
+        received=intake.received,
+        rejected=[RowOut(row=one.row, faults=_faults(one.faults)) for one in intake.rejected],
+        duplicates=len(intake.duplicates),
+        unrouted=len(unrouted),
+        destinations=shown,
+    )
+
+
+def _faults(faults: Sequence[Any]) -> list[FaultOut]:
+    return [FaultOut(code=one.code, column=one.column, detail=one.detail) for one in faults]
+
+
+def _preview_one(
+    tenant: Tenant, name: str, head: ListHead, contacts: Sequence[Contact], now: datetime
+) -> DestinationPreview:
+    destination = destination_of(tenant, name, "/destinations")
+    adapter = destination.adapter
+    requests: list[tuple[str, Any]] = []
+    planned, refused = None, None
+    try:
+        planned = draft(destination, (), head, contacts, now)
+        refuse_losses(head, [planned])
+        requests = _rehearsed(planned, head, now)
+    except Problem as problem:
+        refused = problem.detail
+    except CannotDo as error:
+        refused = error.why
+    per_minute = destination.limits.requests_per_minute
+    return DestinationPreview(
+        destination=name,
+        adapter=adapter.name,
+        activation=activation_of(adapter, head, now),
+        contacts=len(planned.carried) if planned else 0,
+        remote_lists=planned.parts if planned else 0,
+        calls=len(requests),
+        seconds=round(max(len(requests) - per_minute, 0) * 60 / per_minute, 1),
+        requests=[_shown(destination, step, request) for step, request in requests[:REQUESTS_SHOWN]],
+        losses=planned.losses if planned else [],
+        fidelity=[
+            FidelityOut(field=rule.field, to=rule.to, fidelity=rule.fidelity, why=rule.why)
+            for rule in adapter.fields.rules
+        ],
+        rejected=[RowOut(row=one.row, faults=_faults(faults)) for one, faults in planned.refused] if planned else [],
+        refused=refused,
+    )
+
+
+def _rehearsed(planned: Draft, head: ListHead, now: datetime) -> list[tuple[str, Any]]:
+    """The requests of a draft, in the order of sending. A vendor that dials is shown as if the list were started."""
+    adapter = planned.destination.adapter
+    batches: dict[int, dict[int, list[Contact]]] = {}
+    for part, number, contact in planned.places():
+        batches.setdefault(part, {}).setdefault(number, []).append(contact)
+    dials = adapter.activation is ActivationKind.DIALS
+    shown_head = head.model_copy(update={"activation": Activation(mode=Mode.START)}) if dials else head
+    jobs = {
+        part: Job(
+            head=shown_head,
+            profile=planned.profile,
+            options=planned.options,
+            key=remote_key("preview", part),
+            now=now,
+            part=part,
+            parts=planned.parts,
+            start=dials,
+        )
+        for part in batches
+    }
+    requests: list[tuple[str, Any]] = []
+    remotes: dict[int, Any] = {}
+    if planned.plan.style is Style.CREATE and jobs:
+        assert adapter.create is not None
+        rehearsal = rehearse(adapter.create(tuple(jobs.values())))
+        requests += rehearsal.requests
+        remotes = dict(zip(jobs, rehearsal.result, strict=True))
+    for part, numbered in batches.items():
+        for number, people in numbered.items():
+            batch = Batch(number, f"{jobs[part].key}-{number}", people)
+            if part not in remotes:
+                assert adapter.deliver is not None
+                rehearsal = rehearse(adapter.deliver(jobs[part], batch))
+                remotes[part] = rehearsal.result.remote
+            else:
+                assert adapter.append is not None
+                rehearsal = rehearse(adapter.append(jobs[part], remotes[part], batch))
+            requests += rehearsal.requests
+    return requests
+
+
+def _shown(destination: Any, step: str, request: Any) -> RequestOut:
+    encoded = encode(request)
+    try:
+        body = b"".join(encoded.content.chunks()) if encoded.content else b""
+        auth = destination.adapter.auth
+        return RequestOut(
+            step=step,
+            method=encoded.method,
+            url=destination.base_url + encoded.target,
+            headers={**dict(encoded.headers), auth.header: auth.scheme + REDACTED},
+            body=body[:BODY_SHOWN].decode("utf-8", "replace") if encoded.content else None,
+            body_bytes=len(body),
+            digest=encoded.digest,
+            truncated=len(body) > BODY_SHOWN,
+        )
+    finally:
+        encoded.close()
+
+
+class RouteOut(Resource):
+    """One route: how many contacts it takes, and why it does not take the others (reason to number)."""
+
+    route: int | None
+    destinations: list[str]
+    takes: int
+    why: dict[str, int]
+
+
+class Explanation(Resource):
+    received: int
+    routes: list[RouteOut]
+    unrouted: int
+
+
+def explain_routes(tenant: Tenant, head: ListHead, intake: Intake) -> Explanation:
+    """Every route as it is judged for every contact of the list."""
+    told: dict[int | None, tuple[tuple[str, ...], Counter[str], int]] = {}
+    unrouted = 0
+    for contact in intake.contacts:
+        considered = explain(tenant, Asked(tenant.name, head, len(intake.contacts), contact))
+        unrouted += not any(one.chosen for one in considered)
+        for one in considered:
+            destinations, why, takes = told.get(one.route, (one.destinations, Counter(), 0))
+            why[one.why] += 1
+            told[one.route] = (destinations, why, takes + one.chosen)
+    return Explanation(
+        received=intake.received,
+        routes=[
+            RouteOut(route=place, destinations=list(destinations), takes=takes, why=dict(why.most_common(20)))
+            for place, (destinations, why, takes) in told.items()
+        ],
+        unrouted=unrouted,
+    )

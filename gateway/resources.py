@@ -1,0 +1,233 @@
+"""What callers get: the resources of the API as models, and how they are made from what is stored."""
+
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.canonical import Counts, LossEntry, Outcome, State, state_of
+from gateway.canonical.contacts import TEXT_FIELDS
+from gateway.ingest import SourceInfo
+from gateway.store import deliveries as stored
+from gateway.store import lists as store
+from gateway.store import operations as work
+
+T = TypeVar("T")
+
+
+class Resource(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class PageOf(Resource, Generic[T]):
+    """A page of something; `next_cursor` is null on the last one."""
+
+    items: list[T]
+    next_cursor: str | None = None
+
+
+class FaultOut(Resource):
+    code: str
+    column: str | None
+    detail: str
+
+
+class RemoteListOut(Resource):
+    id: str
+    name: str
+    count: int | None
+    deleted: bool = False
+
+
+class AttemptOut(Resource):
+    """One vendor request: what left, and what came of it. `reply` has secrets and numbers masked."""
+
+    step: str
+    verdict: str | None
+    status: int | None
+    method: str
+    target: str
+    detail: str | None
+    reply: str | None
+    started_at: str
+    finished_at: str | None
+
+
+class DeliveryOut(Resource):
+    """One list on its way to one destination."""
+
+    id: str
+    destination: str
+    adapter: str
+    state: State
+    activation: Literal["passive", "held", "scheduled", "started"]
+    remote_lists: list[RemoteListOut]
+    counts: Counts
+    losses: list[LossEntry]
+    detail: str | None = None
+    superseded_by: str | None = None
+    attempts: list[AttemptOut] = Field(default_factory=list, description="the newest 20; not in pages of lists")
+
+
+class OperationRef(Resource):
+    id: str
+    href: str
+
+
+class ListOut(Resource):
+    """A contact list: its state, the outcome counts, and where it went."""
+
+    id: str
+    name: str
+    reference: str | None
+    description: str | None
+    channel: str
+    state: State
+    counts: Counts
+    deliveries: list[DeliveryOut]
+    source: SourceInfo | None
+    created_at: str
+    updated_at: str
+    operation: OperationRef | None
+    remains: str | None = Field(None, description="after a delete: what is still at the vendor")
+
+
+class ContactOut(Resource):
+    """One contact with its outcome and the vendor's id of it."""
+
+    contact_id: str
+    id: str | None
+    row: int
+    phone: str
+    first_name: str | None = None
+    last_name: str | None = None
+    company: str | None = None
+    email: str | None = None
+    language: str | None = None
+    time_zone: str | None = None
+    priority: int | None = None
+    tag: str | None = None
+    attributes: dict[str, str] = Field(default_factory=dict)
+    outcome: Outcome
+    faults: list[FaultOut]
+    detail: str | None
+    delivery: str | None
+    remote_id: str | None
+
+
+class OperationError(Resource):
+    code: str
+    detail: str
+
+
+class OperationResult(Resource):
+    href: str
+
+
+class OperationOut(Resource):
+    """A running or finished piece of work."""
+
+    id: str
+    kind: str
+    state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
+    done: bool
+    stage: str
+    counts: Counts
+    result: OperationResult
+    error: OperationError | None
+    created_at: str
+    updated_at: str
+
+
+ATTEMPTS_SHOWN = 20
+
+
+def list_out(connection: Any, one: store.StoredList, *, attempts: bool = True) -> ListOut:
+    """The list resource as it stands."""
+    counts, each, refused = store.counts(connection, one.id)
+    operation = work.running_operation(connection, one.id)
+    return ListOut(
+        id=one.id,
+        name=one.head.name,
+        reference=one.head.reference,
+        description=one.head.description,
+        channel=one.head.channel,
+        state=_state(one, counts, sum(refused.values())),
+        counts=counts,
+        deliveries=[
+            _delivery(connection, one, delivery, each.get(delivery.id, Counts()), refused.get(delivery.id, 0), attempts)
+            for delivery in stored.of_list(connection, one.id)
+        ],
+        source=SourceInfo.model_validate(one.source) if one.source else None,
+        created_at=one.created_at,
+        updated_at=one.updated_at,
+        operation=OperationRef(id=operation, href=f"/v1/operations/{operation}") if operation else None,
+        remains=one.remains,
+    )
+
+
+def _state(one: store.StoredList, counts: Counts, refused: int) -> State:
+    return State.DELETED if one.deleted_at else state_of(counts, refused_by_vendor=refused, staged=one.staged)
+
+
+def _delivery(
+    connection: Any,
+    one: store.StoredList,
+    delivery: stored.StoredDelivery,
+    counts: Counts,
+    refused: int,
+    attempts: bool,
+) -> DeliveryOut:
+    state = state_of(counts, refused_by_vendor=refused, staged=delivery.activation == "held")
+    remotes = [remote for remote in stored.remotes_of(connection, delivery.id) if remote.remote is not None]
+    shown = stored.attempts_of(connection, delivery.id)[-ATTEMPTS_SHOWN:] if attempts else []
+    return DeliveryOut(
+        id=delivery.id,
+        destination=delivery.destination,
+        adapter=delivery.adapter,
+        state=State.DELETED if one.deleted_at else state,
+        activation=delivery.activation,  # type: ignore[arg-type]
+        remote_lists=[
+            RemoteListOut(id=there.id, name=there.name, count=there.count, deleted=remote.deleted)
+            for remote in remotes
+            if (there := remote.remote) is not None
+        ],
+        counts=counts,
+        losses=delivery.losses,
+        detail=delivery.detail,
+        superseded_by=delivery.superseded_by,
+        attempts=[AttemptOut.model_validate(one, from_attributes=False, extra="ignore") for one in shown],
+    )
+
+
+def contact_out(one: store.StoredContact) -> ContactOut:
+    """The contact resource; of a rejected row, what could be read of it."""
+    raw = one.raw()
+    fields = {name: raw.get(name) for name in (*TEXT_FIELDS, "priority") if one.key is not None}
+    return ContactOut(
+        contact_id=one.contact_id,
+        row=one.row,
+        phone=one.phone or raw.get("phone_text") or "",
+        outcome=one.outcome,
+        faults=[FaultOut(code=fault.code, column=fault.column, detail=fault.detail) for fault in one.faults],
+        detail=one.detail,
+        delivery=one.delivery_id,
+        remote_id=one.remote_id,
+        attributes=raw.get("attributes", {}) if one.key is not None else {},
+        **{"id": raw.get("id"), **fields},
+    )
+
+
+def operation_out(connection: Any, one: work.StoredOperation) -> OperationOut:
+    counts, _, _ = store.counts(connection, one.list_id)
+    return OperationOut(
+        id=one.id,
+        kind=one.kind,
+        state=one.state,  # type: ignore[arg-type]
+        done=one.done,
+        stage=one.stage,
+        counts=counts,
+        result=OperationResult(href=f"/v1/contact-lists/{one.list_id}"),
+        error=OperationError.model_validate(one.error) if one.error else None,
+        created_at=one.created_at,
+        updated_at=one.updated_at,
+    )

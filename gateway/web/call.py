@@ -1,0 +1,147 @@
+"""One HTTP call: who calls, what was asked in path, query and headers; and what is answered."""
+
+import hashlib
+import hmac
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.host import Host
+from gateway.problem import ErrorItem, Problem
+from gateway.settings import REASONS, Tenant
+
+M = TypeVar("M", bound=BaseModel)
+
+JSON = "application/json"
+PROBLEM = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status with a resource (or bytes of another media type)."""
+
+    status: int
+    body: BaseModel | bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    media_type: str = JSON
+
+    def response(self) -> Response:
+        content = self.body.model_dump_json().encode() if isinstance(self.body, BaseModel) else self.body
+        media_type = self.media_type if content is not None else None
+        return Response(content, self.status, dict(self.headers), media_type=media_type)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that has been let in. `tenant` is who its key names."""
+
+    host: Host
+    request: Request
+    tenant: Tenant
+
+    def path(self, name: str) -> str:
+        value: str = self.request.path_params[name]
+        return value
+
+    def query(self, model: type[M]) -> M:
+        """The query parameters as this model; every fault at once, by parameter name."""
+        pairs = self.request.query_params.multi_items()
+        values = dict(pairs)
+        items = [
+            ErrorItem(pointer=name, code="field.invalid", detail="is given twice")
+            for name in values
+            if sum(name == other for other, _ in pairs) > 1
+        ]
+        try:
+            parsed = model.model_validate(values)
+        except ValidationError as error:
+            items += error_items(error, "")
+        if items:
+            raise Problem("request.invalid", "query parameters are not valid, see errors", items)
+        return parsed
+
+    def prefers(self) -> tuple[bool, float | None]:
+        """(`respond-async` is asked for, seconds of `wait`) of the Prefer header (RFC 7240)."""
+        asynchronous, wait = False, None
+        for part in self.request.headers.get("prefer", "").split(","):
+            name, _, value = part.strip().partition("=")
+            if name.lower() == "respond-async":
+                asynchronous = True
+            elif name.lower() == "wait" and re.fullmatch(r"\d{1,4}", value.strip('" ')):
+                wait = float(value.strip('" '))
+        return asynchronous, wait
+
+    def idempotency_key(self) -> str | None:
+        """The Idempotency-Key header (draft-07 writes it in quotes; without is taken too)."""
+        text = self.request.headers.get("idempotency-key")
+        if text is None:
+            return None
+        key = text[1:-1] if len(text) >= 2 and text[0] == text[-1] == '"' else text
+        if not re.fullmatch(r"[\x21\x23-\x5b\x5d-\x7e]{1,255}", key):
+            detail = "must be 1 to 255 printable ASCII characters without blanks"
+            raise Problem(
+                "request.invalid",
+                f"Idempotency-Key {detail}",
+                [ErrorItem(pointer="Idempotency-Key", code="field.invalid", detail=detail)],
+            )
+        return key
+
+
+def error_items(error: ValidationError, prefix: str) -> list[ErrorItem]:
+    """The faults of a pydantic error as JSON pointers below `prefix`, without the values that were sent."""
+    items = []
+    for one in error.errors(include_url=False, include_input=False, include_context=False):
+        steps = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in one["loc"])
+        code = {"extra_forbidden": "field.unknown", "missing": "field.missing"}.get(one["type"], "field.invalid")
+        why = REASONS.get(one["type"], one["msg"].removeprefix("Value error, "))
+        items.append(ErrorItem(pointer=prefix + steps, code=code, detail=why))
+    return items
+
+
+def tenant_of(host: Host, request: Request) -> Tenant:
+    """The tenant that the bearer key names; 401 otherwise."""
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    challenge = {"WWW-Authenticate": "Bearer"}
+    if scheme.lower() != "bearer" or not key.strip():
+        raise Problem("auth.missing", "send the header Authorization: Bearer <api key>", headers=challenge)
+    digest = hashlib.sha256(key.strip().encode("utf-8", "surrogateescape")).digest()
+    named = None
+    for known, name in host.config.keys.items():
+        if hmac.compare_digest(known, digest):
+            named = name
+    if named is None:
+        raise Problem("auth.unknown_key", "this API key belongs to no tenant", headers=challenge)
+    return host.tenant(named)
+
+
+def operator_allowed(host: Host, request: Request) -> bool:
+    """Whether the caller may see /metrics: from loopback, or with the operator's key."""
+    client = request.client
+    if client is not None:
+        try:
+            if ipaddress.ip_address(client.host).is_loopback and "forwarded" not in request.headers:
+                return "x-forwarded-for" not in request.headers
+        except ValueError:
+            pass
+    expected = host.config.operator_key
+    _, _, key = request.headers.get("authorization", "").partition(" ")
+    return expected is not None and hmac.compare_digest(expected, hashlib.sha256(key.strip().encode()).digest())
+
+
+def problem_response(problem: Problem) -> Response:
+    return Response(problem.body().model_dump_json().encode(), problem.status, problem.headers, media_type=PROBLEM)
+
+
+def plain(value: Any) -> BaseModel:
+    """A dict as an answer body."""
+    return _Plain.model_validate(value)
+
+
+class _Plain(BaseModel, extra="allow"):
+    pass

@@ -1,0 +1,277 @@
+"""Handlers of `/v1/contact-lists`, `/v1/preview`, `/v1/routes/explain` and `/v1/operations`."""
+
+import asyncio
+import base64
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection
+
+from gateway import creating, managing, previewing
+from gateway.canonical import ContactIn, ListHead, Outcome
+from gateway.creating import Created
+from gateway.problem import ErrorItem, Problem
+from gateway.rejections import rejections_file
+from gateway.resources import (
+    ContactOut,
+    ListOut,
+    OperationOut,
+    PageOf,
+    contact_out,
+    list_out,
+    operation_out,
+)
+from gateway.store import lists as store
+from gateway.store import operations as work
+from gateway.web.bodies import read_incoming, read_model, take_in
+from gateway.web.call import Answer, Call
+from gateway.web.idempotency import once
+
+
+class ListIn(ListHead):
+    """A contact list with its contacts."""
+
+    contacts: list[ContactIn] = Field(min_length=1)
+
+
+class PreviewIn(ListIn):
+    """A contact list, and the destinations to show it for."""
+
+    destinations: list[str] | Literal["all"] | None = None
+
+
+class ContactsIn(BaseModel):
+    """Contacts to append."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    contacts: list[ContactIn] = Field(min_length=1)
+
+
+class PageQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(100, ge=1, le=1_000)
+    cursor: str | None = Field(None, max_length=200)
+
+
+class ContactsQuery(PageQuery):
+    outcome: Outcome | None = None
+
+
+class RejectionsQuery(PageQuery):
+    outcome: Outcome = Outcome.REJECTED
+
+
+class ListPatch(BaseModel):
+    """What of a list can be changed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str | None = Field(None, min_length=1, max_length=255)
+    description: str | None = Field(None, min_length=1, max_length=2000)
+
+
+class ResolveIn(BaseModel):
+    """A person's word on the unknown contacts of a delivery."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    delivery: str
+    as_: Literal["accepted", "not_sent"] = Field(alias="as")
+
+
+async def create(call: Call) -> Answer:
+    incoming = await read_incoming(call)
+    head = incoming.head
+    assert head is not None
+
+    async def act(key: str | None) -> Answer:
+        intake = await asyncio.to_thread(take_in, call, incoming, head)
+        created = await creating.create(call.host, call.tenant, head, intake, key)
+        return await _when_done(call, created, 201)
+
+    return await once(call, incoming.digest, act)
+
+
+async def append(call: Call) -> Answer:
+    one = await managing.get(call.host, call.tenant, call.path("list_id"))
+    incoming = await read_incoming(call, head_needed=False)
+
+    async def act(_: str | None) -> Answer:
+        intake = await asyncio.to_thread(take_in, call, incoming, one.head)
+        return await _when_done(call, await creating.append(call.host, call.tenant, one, intake), 201)
+
+    return await once(call, incoming.digest, act)
+
+
+async def _when_done(call: Call, created: Created, status: int) -> Answer:
+    """Wait as long as the caller allows: the finished list, or 202 with the operation to watch."""
+    asynchronous, wait = call.prefers()
+    seconds = 0.0 if asynchronous else call.host.config.server.wait if wait is None else min(wait, 300.0)
+    done = await call.host.operations.wait(created.operation_id, seconds)
+    body = await _resource(call, created.list_id)
+    if done:
+        return Answer(status, body, {"Location": f"/v1/contact-lists/{created.list_id}"})
+    return Answer(202, body, {"Location": f"/v1/operations/{created.operation_id}"})
+
+
+async def _resource(call: Call, list_id: str) -> ListOut:
+    one = await call.host.database.run(store.get_list, call.tenant.name, list_id)
+    assert one is not None
+    return await call.host.database.run(list_out, one)
+
+
+async def show(call: Call) -> Answer:
+    one = await call.host.database.run(store.get_list, call.tenant.name, call.path("list_id"))
+    if one is None:
+        raise Problem("not_found", "there is no such list")
+    return Answer(200, await call.host.database.run(list_out, one))
+
+
+async def index(call: Call) -> Answer:
+    query = call.query(PageQuery)
+    after = str(_decode(query.cursor, ""))
+    found = await call.host.database.run(_page, call.tenant.name, after, query.limit)
+    return Answer(200, PageOf[ListOut](items=found, next_cursor=_next(found, query.limit, lambda last: last.id)))
+
+
+def _page(connection: Connection, tenant: str, after: str, limit: int) -> list[ListOut]:
+    return [list_out(connection, one, attempts=False) for one in store.page_of_lists(connection, tenant, after, limit)]
+
+
+def _encode(value: str | int) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+
+def _decode(cursor: str | None, first: str | int) -> str | int:
+    if cursor is None:
+        return first
+    try:
+        value = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if type(value) is not type(first) or (isinstance(value, int) and not 0 <= value < 2**31):
+            raise ValueError
+    except ValueError:
+        item = ErrorItem(pointer="cursor", code="field.invalid", detail="is not a cursor of this collection")
+        raise Problem("request.invalid", "cursor is not a cursor of this collection", [item]) from None
+    return str(value) if isinstance(first, str) else int(value)
+
+
+def _next(items: list[Any], limit: int, place: Callable[[Any], str | int]) -> str | None:
+    return _encode(place(items[-1])) if len(items) == limit else None
+
+
+async def patch(call: Call) -> Answer:
+    body: ListPatch = await read_model(call, ListPatch)
+    if body.name is None and body.description is None:
+        raise Problem("request.invalid", "send a name or a description")
+    await managing.rename(call.host, call.tenant, call.path("list_id"), body.name, body.description)
+    return Answer(200, await _resource(call, call.path("list_id")))
+
+
+async def delete(call: Call) -> Answer:
+    await managing.delete(call.host, call.tenant, call.path("list_id"))
+    return Answer(200, await _resource(call, call.path("list_id")))
+
+
+async def contacts(call: Call) -> Answer:
+    one = await managing.get(call.host, call.tenant, call.path("list_id"))
+    query = call.query(ContactsQuery)
+    return await _contacts(call, one, query, query.outcome)
+
+
+async def _contacts(call: Call, one: store.StoredList, query: PageQuery, outcome: Outcome | None) -> Answer:
+    after = int(_decode(query.cursor, 0))
+    wanted = outcome.value if outcome else None
+    found = await call.host.database.run(store.page_of_contacts, one.id, wanted, after, query.limit)
+    cursor = _next(found, query.limit, lambda last: last.seq)
+    return Answer(200, PageOf[ContactOut](items=[contact_out(each) for each in found], next_cursor=cursor))
+
+
+async def rejections(call: Call) -> Answer:
+    one = await managing.get(call.host, call.tenant, call.path("list_id"))
+    query = call.query(RejectionsQuery)
+    if not _wants_csv(call):
+        return await _contacts(call, one, query, query.outcome)
+    content = await call.host.database.run(rejections_file, one, query.outcome.value)
+    source = one.source or {}
+    charset = source.get("charset") or "utf-8"
+    headers = {"Content-Disposition": f'attachment; filename="{one.id}-{query.outcome.value}.csv"'}
+    return Answer(200, content, headers, f"text/csv; charset={charset}")
+
+
+def _wants_csv(call: Call) -> bool:
+    accepted = call.request.headers.get("accept", "*/*")
+    for part in accepted.split(","):
+        media_type = part.partition(";")[0].strip().lower()
+        if media_type == "text/csv":
+            return True
+        if media_type in ("application/json", "application/*", "*/*", ""):
+            return False
+    raise Problem("not_acceptable", "application/json or text/csv can be given")
+
+
+async def remove_contact(call: Call) -> Answer:
+    await managing.remove_contact(call.host, call.tenant, call.path("list_id"), call.path("contact_id"))
+    return Answer(204)
+
+
+async def activate(call: Call) -> Answer:
+    return await _started(call, managing.activate)
+
+
+async def stop(call: Call) -> Answer:
+    return await _started(call, managing.stop)
+
+
+async def _started(call: Call, act: Callable[..., Awaitable[Created]]) -> Answer:
+    async def perform(_: str | None) -> Answer:
+        created = await act(call.host, call.tenant, call.path("list_id"))
+        return await _when_done(call, created, 200)
+
+    return await once(call, "", perform)
+
+
+async def resolve(call: Call) -> Answer:
+    body: ResolveIn = await read_model(call, ResolveIn)
+    await managing.resolve(call.host, call.tenant, call.path("list_id"), body.delivery, body.as_)
+    return Answer(200, await _resource(call, call.path("list_id")))
+
+
+async def preview(call: Call) -> Answer:
+    incoming = await read_incoming(call)
+    head = incoming.head
+    assert head is not None
+
+    def work_it_out() -> previewing.Preview:
+        intake = take_in(call, incoming, head)
+        return previewing.preview(call.host.registry.adapters, call.tenant, head, intake, incoming.wish.destinations)
+
+    return Answer(200, await asyncio.to_thread(work_it_out))
+
+
+async def explain(call: Call) -> Answer:
+    incoming = await read_incoming(call)
+    head = incoming.head
+    assert head is not None
+    intake = await asyncio.to_thread(take_in, call, incoming, head)
+    return Answer(200, previewing.explain_routes(call.tenant, head, intake))
+
+
+async def operation(call: Call) -> Answer:
+    return Answer(200, await _operation(call))
+
+
+async def _operation(call: Call) -> OperationOut:
+    found = await call.host.database.run(work.get_operation, call.tenant.name, call.path("operation_id"))
+    if found is None:
+        raise Problem("not_found", "there is no such operation")
+    return await call.host.database.run(operation_out, found)
+
+
+async def cancel(call: Call) -> Answer:
+    await _operation(call)
+    call.host.operations.cancel(call.path("operation_id"))
+    return Answer(202, await _operation(call))

@@ -1,0 +1,202 @@
+"""Every call of the API in one table: path, method, handler, what goes in and what comes out. OpenAPI is made of it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel
+
+from gateway import previewing, resources
+from gateway.vendors import VendorOut
+from gateway.web import lists_api, vendors_api
+from gateway.web.bodies import FileParameters
+from gateway.web.call import Answer, Call
+
+Handler = Callable[[Call], Awaitable[Answer]]
+List = resources.ListOut
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One call. `answers` are the statuses of success with their models; problems are documented for all alike.
+
+    `files`: the body may also be CSV, NDJSON or multipart, with `query` for what JSON would say.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    answers: Mapping[int, type[BaseModel] | None]
+    body: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
+    files: bool = False
+    csv: bool = False
+    prefer: bool = False
+    idempotent: bool = False
+    problems: tuple[int, ...] = field(default=())
+
+
+TABLE: tuple[Endpoint, ...] = (
+    Endpoint(
+        "POST",
+        "/v1/contact-lists",
+        lists_api.create,
+        "Create a contact list and deliver it",
+        {201: List, 202: List},
+        lists_api.ListIn,
+        FileParameters,
+        files=True,
+        prefer=True,
+        idempotent=True,
+        problems=(400, 408, 409, 413, 415, 422),
+    ),
+    Endpoint(
+        "GET",
+        "/v1/contact-lists",
+        lists_api.index,
+        "The tenant's lists, newest first",
+        {200: resources.PageOf[List]},
+        query=lists_api.PageQuery,
+        problems=(400,),
+    ),
+    Endpoint("GET", "/v1/contact-lists/{list_id}", lists_api.show, "One list", {200: List}),
+    Endpoint(
+        "PATCH",
+        "/v1/contact-lists/{list_id}",
+        lists_api.patch,
+        "Rename or describe a list, at its vendors too",
+        {200: List},
+        lists_api.ListPatch,
+        problems=(400, 408, 413, 422, 502, 503, 504),
+    ),
+    Endpoint(
+        "DELETE",
+        "/v1/contact-lists/{list_id}",
+        lists_api.delete,
+        "Delete a list where its vendors can; `remains` says what stays there",
+        {200: List},
+        problems=(409, 422, 502, 503, 504),
+    ),
+    Endpoint(
+        "GET",
+        "/v1/contact-lists/{list_id}/contacts",
+        lists_api.contacts,
+        "Contacts with outcome and vendor ids",
+        {200: resources.PageOf[resources.ContactOut]},
+        query=lists_api.ContactsQuery,
+        problems=(400,),
+    ),
+    Endpoint(
+        "POST",
+        "/v1/contact-lists/{list_id}/contacts",
+        lists_api.append,
+        "Append contacts",
+        {201: List, 202: List},
+        lists_api.ContactsIn,
+        FileParameters,
+        files=True,
+        prefer=True,
+        idempotent=True,
+        problems=(400, 408, 409, 413, 415, 422),
+    ),
+    Endpoint(
+        "DELETE",
+        "/v1/contact-lists/{list_id}/contacts/{contact_id}",
+        lists_api.remove_contact,
+        "Take a contact off the list, at its vendor too",
+        {204: None},
+        problems=(409, 422, 502, 503, 504),
+    ),
+    Endpoint(
+        "GET",
+        "/v1/contact-lists/{list_id}/rejections",
+        lists_api.rejections,
+        "Rejected rows (or those of another outcome); as CSV in the sender's own columns",
+        {200: resources.PageOf[resources.ContactOut]},
+        query=lists_api.RejectionsQuery,
+        csv=True,
+        problems=(400, 406),
+    ),
+    Endpoint(
+        "POST",
+        "/v1/contact-lists/{list_id}/activate",
+        lists_api.activate,
+        "Start what was held",
+        {200: List, 202: List},
+        prefer=True,
+        idempotent=True,
+        problems=(400, 409, 422, 502, 503, 504),
+    ),
+    Endpoint(
+        "POST",
+        "/v1/contact-lists/{list_id}/stop",
+        lists_api.stop,
+        "Stop a list that dials",
+        {200: List, 202: List},
+        prefer=True,
+        idempotent=True,
+        problems=(400, 409, 422, 502, 503, 504),
+    ),
+    Endpoint(
+        "POST",
+        "/v1/contact-lists/{list_id}/resolve",
+        lists_api.resolve,
+        "A person's word on an outcome that no look-up can settle",
+        {200: List},
+        lists_api.ResolveIn,
+        problems=(400, 408, 409, 413),
+    ),
+    Endpoint(
+        "POST",
+        "/v1/preview",
+        lists_api.preview,
+        "The exact vendor requests, losses and fidelity; sends nothing",
+        {200: previewing.Preview},
+        lists_api.PreviewIn,
+        FileParameters,
+        files=True,
+        problems=(400, 408, 413, 415, 422),
+    ),
+    Endpoint(
+        "POST",
+        "/v1/routes/explain",
+        lists_api.explain,
+        "Which route takes which contacts, and why not the others",
+        {200: previewing.Explanation},
+        lists_api.ListIn,
+        FileParameters,
+        files=True,
+        problems=(400, 408, 413, 415, 422),
+    ),
+    Endpoint(
+        "GET", "/v1/operations/{operation_id}", lists_api.operation, "State and progress", {200: resources.OperationOut}
+    ),
+    Endpoint(
+        "POST",
+        "/v1/operations/{operation_id}/cancel",
+        lists_api.cancel,
+        "Send no further batch",
+        {202: resources.OperationOut},
+    ),
+    Endpoint(
+        "GET",
+        "/v1/destinations",
+        vendors_api.destinations,
+        "The tenant's destinations",
+        {200: resources.PageOf[vendors_api.DestinationOut]},
+    ),
+    Endpoint(
+        "POST",
+        "/v1/destinations/{name}/check",
+        vendors_api.check,
+        "Prove address and credentials",
+        {200: vendors_api.CheckOut},
+        problems=(422, 502, 503, 504),
+    ),
+    Endpoint("GET", "/v1/vendors", vendors_api.vendors, "What every vendor can do", {200: resources.PageOf[VendorOut]}),
+    Endpoint("GET", "/v1/vendors/{adapter}", vendors_api.vendor, "What one vendor can do", {200: VendorOut}),
+)
+
+PASSTHROUGH = "/v1/passthrough/{destination}/{path:path}"
+"""Documented apart: its bodies are the vendor's."""
+PASSTHROUGH_METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH")

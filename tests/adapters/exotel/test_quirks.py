@@ -1,0 +1,516 @@
+"""One test for each trap and quirk of Exotel (sheet 2 to 7): the adapter copes with every reading of it."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from adapters.exotel import calls, csv_path
+from adapters.exotel.csv_path import receipt_of
+from adapters.exotel.matching import matched
+from adapters.exotel.paths import way_of
+from adapters.exotel.wire import Entry, UploadStats, UploadStatus
+from gateway.canonical import Contact, Fault, Outcome, Verdict
+from gateway.contract import (
+    Item,
+    NotAuthorised,
+    NotSent,
+    Receipt,
+    Refused,
+    RemoteContact,
+    RemoteList,
+    Reply,
+    Unclear,
+    json_reply,
+)
+from gateway.driver import careful
+from tests.harness import Bench, batch, bench, contact, contacts, job
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def there() -> AsyncIterator[Bench]:
+    async with bench("exotel") as running:
+        yield running
+
+
+async def delivered(there: Bench, people: list[Contact], **given: Any) -> tuple[Any, RemoteList, Receipt]:
+    """A list of these people by JSON: its job, the list and the receipt."""
+    work = there.job(people, given)
+    (remote,) = await there.talk(there.adapter.create((work,)))
+    return work, remote, await there.talk(there.adapter.append(work, remote, batch(people)))
+
+
+def outcomes(receipt: Receipt, people: list[Contact]) -> list[str]:
+    return [receipt.of(one).outcome.value for one in people]
+
+
+# ---- 200 and 207 say nothing about the items ----------------------------------------------------------------------
+
+
+async def test_a_207_with_failed_items_accepts_only_the_others(there: Bench) -> None:
+    people = [*contacts(2), contact(3, phone="+5"), contact(4)]
+    _, remote, receipt = await delivered(there, people)
+    assert outcomes(receipt, people) == ["accepted", "accepted", "rejected", "accepted"]
+    assert receipt.of(people[2]).fault == Fault(
+        "vendor.refused", None, "400: Invalid parameter: number is invalid"
+    )
+    assert there.ledger.lists[remote.id].phones == [one.phone for one in people if one.row != 3]
+
+
+async def test_no_contact_with_a_sid_means_no_second_call(there: Bench) -> None:
+    people = [contact(1, phone="+5")]
+    _, _, receipt = await delivered(there, people)
+    assert outcomes(receipt, people) == ["rejected"]
+    assert there.ledger.requests[-1].endswith("/contacts")
+    assert len(there.ledger.requests) == 2
+
+
+@pytest.mark.parametrize("path", ["/lists", "/contacts", "csv-upload"])
+async def test_a_200_may_hold_an_error(there: Bench, path: str) -> None:
+    work = there.job(contacts(1), {"path": "csv"})
+    there.simulation.break_next("ok_with_error", path)
+    with pytest.raises(Refused) as refused:
+        if path == "csv-upload":
+            await there.talk(there.adapter.deliver(work, batch(contacts(1))))
+        else:
+            remote = (await there.talk(there.adapter.create((work,))))[0]
+            await there.talk(there.adapter.append(there.job(contacts(1)), remote, batch(contacts(1))))
+    assert (refused.value.code, refused.value.detail) == ("1002", "Invalid parameter: simulated refusal")
+
+
+async def test_some_lists_refused_is_unclear_for_all(there: Bench) -> None:
+    good, bad = there.job(contacts(1), key="k1"), there.job(contacts(1), key="k2")
+    step = next(there.adapter.create((good, bad)))
+    partial = {"code": 200, "status": "success", "data": {"sid": "s1", "name": "Spring renewals-k1"}}
+    failed = {"code": 400, "status": "failure", "error_data": {"code": 1002, "description": "no"}, "data": None}
+    exchange = there.adapter.create((good, bad))
+    next(exchange)
+    with pytest.raises(Unclear, match="asked for 2 lists, the vendor confirms 1: no"):
+        exchange.send(step.read(json_reply({"http_code": 207, "response": [partial, failed]}, 207)))
+
+
+# ---- the envelopes ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("envelope", ["rest", "v2"])
+async def test_a_429_has_two_envelopes(there: Bench, envelope: str) -> None:
+    there.simulation.rate_envelope = envelope
+    there.simulation.break_next("rate_limited", "/lists", retry_after=7)
+    with pytest.raises(NotSent) as limited:
+        await there.talk(there.adapter.create((there.job(contacts(1)),)), attempts=1)
+    assert limited.value.retry_after == 7
+    assert there.ledger.lists == {}
+
+
+REST = {"RestException": {"Status": 429, "Message": "slow down", "Code": "RATE_LIMIT_EXCEEDED"}}
+
+
+@pytest.mark.parametrize(
+    ("reply", "error", "code"),
+    [
+        (json_reply(REST), NotSent, "RATE_LIMIT_EXCEEDED"),
+        (json_reply({"RestException": {"Status": "401", "Message": "", "Code": 0}}, 401), NotAuthorised, "0"),
+        (Reply(429), NotSent, "429"),
+        (json_reply({"http_code": 402, "response": None}, 402), Refused, "402"),
+        (json_reply({"response": {"code": 403, "error_data": {"code": 1003}}}, 403), NotAuthorised, "1003"),
+        (json_reply({"http_code": 503}, 200), Unclear, "503"),
+        (json_reply({"http_code": 200}, 502), Unclear, "502"),
+        (json_reply({}, 200), Unclear, ""),
+        (json_reply([], 200), Unclear, ""),
+    ],
+)
+def test_every_failure_is_known_by_its_envelope(reply: Reply, error: type[Exception], code: str) -> None:
+    step = calls.create_lists(_options(), [])
+    with pytest.raises(error) as raised:
+        careful(step)(reply)
+    assert type(raised.value) is error
+    assert getattr(raised.value, "code", "") == code
+
+
+def _options(**given: Any) -> Any:
+    from adapters.exotel import ADAPTER
+
+    return ADAPTER.options.model_validate({"account_sid": "acme1", **given})
+
+
+async def test_our_rate_is_the_lowest_that_the_vendor_names(there: Bench) -> None:
+    there.simulation.requests_per_minute = 30
+    assert there.adapter.limits.requests_per_minute == 30
+    for _ in range(30):
+        await there.talk(there.adapter.check(there.options))
+    with pytest.raises(NotSent) as limited:
+        await there.talk(there.adapter.check(there.options))
+    assert limited.value.retry_after == 60
+
+
+# ---- list names ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("outer", [200, 207, 409])
+@pytest.mark.parametrize("search", ["exact", "partial", "ignored"])
+async def test_a_taken_name_is_our_own_list(there: Bench, outer: int, search: str) -> None:
+    there.simulation.taken_name_status = outer
+    there.simulation.name_search = search
+    work = there.job(contacts(1))
+    crowd = tuple(there.job(contacts(1), key=f"k{number}") for number in range(30))
+    await there.talk(there.adapter.create(crowd))
+    (first,) = await there.talk(there.adapter.create((work,)))
+    (again,) = await there.talk(there.adapter.create((work,)))
+    assert (again.id, again.name, again.count) == (first.id, first.name, None)
+    assert len(there.ledger.lists) == 31
+
+
+async def test_lists_without_names_prove_nothing(there: Bench) -> None:
+    there.simulation.echoes = False
+    work = there.job(contacts(1))
+    await there.talk(there.adapter.create((there.job(contacts(1), key="other"),)))
+    there.simulation.name_search = "ignored"
+    finding = await there.talk(there.adapter.find(work, None, None))
+    assert finding.verdict is Verdict.UNKNOWN
+    assert "without their names" in finding.detail
+
+
+async def test_an_upload_under_an_old_name_is_not_taken_for_ours(there: Bench) -> None:
+    people = contacts(4)
+    work = there.job(people, {"path": "csv"})
+    remote = (await there.talk(there.adapter.deliver(work, batch(people[:2])))).remote
+    there.ledger.lists[remote.id].name = "renamed by somebody"
+    receipt = await there.talk(there.adapter.append(work, remote, batch(people[2:], 2)))
+    assert receipt.rest is Outcome.UNKNOWN
+    assert "was it renamed?" in receipt.detail
+
+
+# ---- contacts that exist, and answers out of order ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("existing", ["same_sid", "new_sid", "conflict_with_sid"])
+async def test_a_number_that_exists_is_linked_by_its_sid(there: Bench, existing: str) -> None:
+    people = contacts(3)
+    await delivered(there, people)
+    there.simulation.existing_number = existing
+    work = there.job(people, key="other")
+    (remote,) = await there.talk(there.adapter.create((work,)))
+    receipt = await there.talk(there.adapter.append(work, remote, batch(people)))
+    assert outcomes(receipt, people) == ["accepted"] * 3
+    assert there.ledger.lists[remote.id].phones == [one.phone for one in people]
+
+
+async def test_a_number_that_exists_under_no_known_sid_is_rejected(there: Bench) -> None:
+    people = contacts(2)
+    await delivered(there, people[:1])
+    there.simulation.existing_number = "conflict"
+    work = there.job(people, key="other")
+    (remote,) = await there.talk(there.adapter.create((work,)))
+    receipt = await there.talk(there.adapter.append(work, remote, batch(people)))
+    assert outcomes(receipt, people) == ["rejected", "accepted"]
+    assert "path=csv can add it" in receipt.items["k1"].fault.detail
+
+
+async def test_a_lost_creation_of_contacts_is_repeated(there: Bench) -> None:
+    people = contacts(3)
+    work = there.job(people)
+    (remote,) = await there.talk(there.adapter.create((work,)))
+    there.simulation.break_next("drop_after", "acme1/contacts")
+    receipt = await there.talk(there.adapter.append(work, remote, batch(people)))
+    assert outcomes(receipt, people) == ["accepted"] * 3
+    assert there.ledger.lists[remote.id].phones == [one.phone for one in people]
+
+
+@pytest.mark.parametrize("numbers_shown", [True, False])
+async def test_an_answer_that_lacks_a_contact_links_nobody_to_a_wrong_sid(there: Bench, numbers_shown: bool) -> None:
+    there.simulation.echoes_numbers = numbers_shown
+    people = contacts(3)
+    there.simulation.break_next("drop_row", "acme1/contacts")
+    _, remote, receipt = await delivered(there, people)
+    assert outcomes(receipt, people) == ["accepted"] * 3
+    assert [line.rsplit("/", 1)[1] for line in there.ledger.requests] == ["lists", "contacts", "contacts", "contacts"]
+    assert there.ledger.lists[remote.id].phones == [one.phone for one in people]
+
+
+async def test_a_link_of_which_the_vendor_does_not_speak_is_unknown(there: Bench) -> None:
+    people = contacts(3)
+    there.simulation.break_next("drop_row", "/lists/")
+    _, _, receipt = await delivered(there, people)
+    assert outcomes(receipt, people) == ["accepted", "accepted", "unknown"]
+    assert receipt.detail == "linked 3 contacts, the vendor speaks of 2"
+
+
+async def test_answers_out_of_order_are_matched_by_value(there: Bench) -> None:
+    there.simulation.shuffles = there.simulation.echoes_numbers = True
+    people = [*contacts(3), contact(4, phone="+5")]
+    _, remote, receipt = await delivered(there, people)
+    assert outcomes(receipt, people) == ["accepted", "accepted", "accepted", "rejected"]
+    rows = {row["number"]: row["sid"] for row in there.ledger.lists[remote.id].rows}
+    assert {one.phone: receipt.of(one).remote_id for one in people[:3]} == rows
+
+
+def test_an_entry_without_value_in_an_answer_out_of_order_is_nobodys() -> None:
+    sent = [frozenset({name}) for name in "abc"]
+
+    def shown(entry: Entry) -> Any:
+        return entry.item.get("v")
+
+    a, b = Entry(code=200, data={"v": "a"}), Entry(code=200, data={"v": "b"})
+    nameless, failed = Entry(code=200, data={"sid": "1"}), Entry(code=400)
+    assert matched([a, b, nameless], sent, shown) == (a, b, nameless)
+    assert matched([b, a, nameless], sent, shown) == (a, b, None)
+    assert matched([b, a, failed], sent, shown) == (a, b, failed)
+    assert matched([a, b], sent, shown) == (a, b, None)
+
+
+async def test_one_person_twice_is_linked_once(there: Bench) -> None:
+    people = [contact(1, phone="+919876543210"), contact(2, phone="+919876543210")]
+    _, remote, receipt = await delivered(there, people)
+    assert outcomes(receipt, people) == ["accepted", "duplicate"]
+    assert there.ledger.lists[remote.id].phones == ["+919876543210"]
+
+
+async def test_a_contact_that_is_on_the_list_already_is_looked_up(there: Bench) -> None:
+    people = contacts(2)
+    work, remote, _ = await delivered(there, people)
+    receipt = await there.talk(there.adapter.append(work, remote, batch(people, 2)))
+    assert outcomes(receipt, people) == ["unknown", "unknown"]
+    finding = await there.talk(there.adapter.find(work, remote, batch(people, 2)))
+    assert (finding.verdict, outcomes(finding.receipt, people)) == (Verdict.ACCEPTED, ["accepted", "accepted"])
+
+
+# ---- pages --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_page_that_the_vendor_caps_is_not_the_last(there: Bench) -> None:
+    people = contacts(65)
+    work, remote, _ = await delivered(there, people, page_size=500)
+    there.simulation.page_cap = 20
+    finding = await there.talk(there.adapter.find(work, remote, batch(people)))
+    assert finding.verdict is Verdict.ACCEPTED
+    page = await there.talk(there.adapter.read(remote, there.options, "40", 1000))
+    assert (len(page.items), page.next_cursor) == (20, "60")
+
+
+@pytest.mark.parametrize("shown", ["digits", "national"])
+async def test_numbers_are_recognised_in_every_form(there: Bench, shown: str) -> None:
+    people = [contact(1, phone="+919876543210"), contact(2, phone="+14155550134")]
+    work, remote, _ = await delivered(there, people)
+    there.simulation.numbers_shown = shown
+    finding = await there.talk(there.adapter.find(work, remote, batch(people)))
+    assert (finding.verdict, outcomes(finding.receipt, people)) == (Verdict.ACCEPTED, ["accepted", "accepted"])
+
+
+async def test_contacts_shown_by_their_sid_only_prove_nothing(there: Bench) -> None:
+    people = contacts(2)
+    work, remote, _ = await delivered(there, people)
+    there.simulation.echoes = False
+    assert (await there.talk(there.adapter.find(work, remote, batch(people)))).verdict is Verdict.UNKNOWN
+    with pytest.raises(Refused, match="without numbers"):
+        await there.talk(there.adapter.remove(remote, RemoteContact({"phone": people[0].phone}), there.options))
+
+
+# ---- CSV uploads --------------------------------------------------------------------------------------------------
+
+
+async def test_the_address_to_poll_alone_names_the_upload(there: Bench) -> None:
+    there.simulation.names_upload_id = False
+    people = contacts(2)
+    opened = await there.talk(there.adapter.deliver(there.job(people, {"path": "csv"}), batch(people)))
+    assert (opened.remote.id, opened.remote.extra["upload_id"]) == (next(iter(there.ledger.lists)), "u-1")
+    assert opened.receipt == Receipt(rest=Outcome.ACCEPTED)
+
+
+async def test_an_unknown_state_counts_as_running(there: Bench) -> None:
+    there.simulation.running_word = "queued-for-scrubbing"
+    there.simulation.looks_until_done = 3
+    people = contacts(2)
+    opened = await there.talk(there.adapter.deliver(there.job(people, {"path": "csv"}), batch(people)))
+    assert opened.receipt == Receipt(rest=Outcome.ACCEPTED)
+    assert sum("csv-status" in line for line in there.ledger.requests) == 4
+
+
+@pytest.mark.parametrize("shapes", ["reference", "guide"])
+async def test_rows_that_failed_are_told_apart_by_reading_the_list(there: Bench, shapes: str) -> None:
+    there.simulation.shapes = shapes
+    people = [*contacts(30), contact(31, phone="+5")]
+    work = there.job(people, {"path": "csv"})
+    opened = await there.talk(there.adapter.deliver(work, batch(people)))
+    detail = "upload u-1 completed: sent 31, the vendor counts 31: 30 added, 0 duplicate, 1 failed"
+    assert opened.receipt == Receipt(detail=detail)
+    finding = await there.talk(there.adapter.find(work, opened.remote, batch(people)))
+    assert finding.verdict is Verdict.ACCEPTED
+    assert outcomes(finding.receipt, people) == ["accepted"] * 30 + ["rejected"]
+
+
+async def test_repeats_that_exotel_drops_are_duplicates(there: Bench) -> None:
+    people = [contact(1), contact(2), contact(3, phone="+5511900000001")]
+    work = there.job(people, {"path": "csv"}, head={"duplicates": "keep_all"})
+    opened = await there.talk(there.adapter.deliver(work, batch(people)))
+    assert outcomes(opened.receipt, people) == ["accepted", "accepted", "duplicate"]
+    again = await there.talk(there.adapter.append(work, opened.remote, batch(people[:2], 2)))
+    assert outcomes(again, people[:2]) == ["unknown", "unknown"]
+    finding = await there.talk(there.adapter.find(work, opened.remote, batch(people[:2], 2)))
+    assert (finding.verdict, outcomes(finding.receipt, people[:2])) == (Verdict.ACCEPTED, ["accepted", "accepted"])
+
+
+async def test_a_row_that_vanished_makes_no_other_row_wrong(there: Bench) -> None:
+    people = contacts(3)
+    there.simulation.break_next("drop_row", "csv-upload")
+    work = there.job(people, {"path": "csv"})
+    opened = await there.talk(there.adapter.deliver(work, batch(people)))
+    assert opened.receipt.detail.endswith("sent 3, the vendor counts 2: 2 added, 0 duplicate, 0 failed")
+    finding = await there.talk(there.adapter.find(work, opened.remote, batch(people)))
+    assert (finding.verdict, outcomes(finding.receipt, people)) == (
+        Verdict.UNKNOWN, ["accepted", "accepted", "unknown"]
+    )
+
+
+async def test_a_failed_upload_without_counts_is_unknown(there: Bench) -> None:
+    there.simulation.upload_fails = True
+    people = contacts(2)
+    work = there.job(people, {"path": "csv"})
+    opened = await there.talk(there.adapter.deliver(work, batch(people)))
+    assert opened.receipt == Receipt(detail="upload u-1 failed: sent 2, the vendor gives no counts")
+    assert (await there.talk(there.adapter.find(work, opened.remote, batch(people)))).verdict is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("state", "stats", "receipt"),
+    [
+        ("completed", (2, 2, 0, 0), Receipt(rest=Outcome.ACCEPTED)),
+        ("Completed", (2, 2, 0, 0), Receipt(rest=Outcome.ACCEPTED)),
+        ("failed", (2, 2, 0, 0), Receipt(detail="2 added, 0 duplicate, 0 failed")),
+        ("failed", (2, 0, 0, 2), Receipt(rest=Outcome.REJECTED, detail="0 added, 0 duplicate, 2 failed")),
+        ("completed", (2, 1, 0, 0), Receipt(detail="1 added, 0 duplicate, 0 failed")),
+        ("completed", (2, 3, -1, 0), Receipt(detail="3 added, -1 duplicate, 0 failed")),
+        ("completed", (2, 1, 1, 0), Receipt(detail="1 added, 1 duplicate, 0 failed")),
+    ],
+)
+def test_only_counts_that_add_up_settle_anything(state: str, stats: Any, receipt: Receipt) -> None:
+    total, success, duplicate, failed = stats
+    upload = UploadStatus(state=state, stats=UploadStats(total=total, success=success, duplicate=duplicate, failed=failed))
+    found = receipt_of(upload, "u", batch(contacts(2)))
+    prefix = f"upload u {state}: sent 2, the vendor counts 2: "
+    assert found == replace(receipt, detail=receipt.detail and prefix + receipt.detail)
+
+
+@pytest.mark.parametrize(("fault", "verdict"), [("drop_after", Verdict.ACCEPTED), ("drop_before", Verdict.NOT_SENT)])
+async def test_an_upload_whose_answer_was_lost_is_found_by_its_list(
+    there: Bench, fault: str, verdict: Verdict
+) -> None:
+    people = contacts(2)
+    work = there.job(people, {"path": "csv"})
+    there.simulation.break_next(fault, "csv-upload")
+    with pytest.raises(Unclear):
+        await there.talk(there.adapter.deliver(work, batch(people)))
+    finding = await there.talk(there.adapter.find(work, None, batch(people)))
+    assert finding.verdict is verdict
+    assert sum("csv-upload" in line for line in there.ledger.requests) == 1
+
+
+async def test_a_list_whose_rows_are_still_coming_is_not_absent(there: Bench) -> None:
+    there.simulation.looks_until_done = 1
+    people = contacts(2)
+    work = there.job(people, {"path": "csv"})
+    there.simulation.break_next("drop_after", "csv-upload")
+    with pytest.raises(Unclear):
+        await there.talk(there.adapter.deliver(work, batch(people)))
+    assert (await there.talk(there.adapter.find(work, None, batch(people)))).verdict is Verdict.UNKNOWN
+    assert (await there.talk(there.adapter.find(work, None, batch(people)))).verdict is Verdict.ACCEPTED
+
+
+@pytest.mark.parametrize(("proof", "verdict"), [(False, Verdict.UNKNOWN), (True, Verdict.NOT_SENT)])
+async def test_an_upload_into_an_old_list_is_absent_only_by_option(there: Bench, proof: bool, verdict: Verdict) -> None:
+    people = contacts(4)
+    work = there.job(people, {"path": "csv", "absence_is_proof": proof})
+    remote = (await there.talk(there.adapter.deliver(work, batch(people[:2])))).remote
+    there.simulation.break_next("drop_before", "csv-upload")
+    with pytest.raises(Unclear):
+        await there.talk(there.adapter.append(work, remote, batch(people[2:], 2)))
+    assert (await there.talk(there.adapter.find(work, remote, batch(people[2:], 2)))).verdict is verdict
+
+
+async def test_a_tag_that_fails_harms_no_contact(there: Bench) -> None:
+    people = contacts(2)
+    there.simulation.break_next("ok_with_error", "acme1/lists")
+    opened = await there.talk(there.adapter.deliver(there.job(people, {"path": "csv"}), batch(people)))
+    assert opened.receipt == Receipt(rest=Outcome.ACCEPTED)
+    assert opened.remote.extra["tag"] == "not set: Invalid parameter: simulated refusal"
+
+
+async def test_a_lost_status_leaves_the_upload_pending(there: Bench) -> None:
+    people = contacts(2)
+    there.simulation.break_next("garbage", "csv-status", times=5)
+    opened = await there.talk(there.adapter.deliver(there.job(people, {"path": "csv"}), batch(people)))
+    assert opened.receipt.rest is Outcome.PENDING
+    assert opened.remote.extra["upload_id"] == "u-1"
+
+
+def test_a_file_that_is_not_under_60_mb_never_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    from adapters.exotel import ADAPTER
+
+    monkeypatch.setattr(csv_path, "CSV_BYTES", 8 + 15 * 10)  # header and ten rows: "not under"
+    fits, over = batch(contacts(9, phone="+551190000000")), batch(contacts(10, phone="+551190000000"))
+    work = job(ADAPTER, contacts(10), {"account_sid": "acme1", "path": "csv", "bytes_per_row": 16})
+    way = way_of(work.profile, work.options)
+    csv_path.refuse_if_too_large(way, fits)
+    with pytest.raises(Refused, match="not under 60 MB"):
+        next(ADAPTER.deliver(work, over))
+
+
+# ---- ceilings and kinds -------------------------------------------------------------------------------------------
+
+
+async def test_a_list_at_its_ceiling_takes_no_more(there: Bench) -> None:
+    people = contacts(2)
+    full = RemoteList("s", "n", "k", 99_999, {"kind": "static"})
+    with pytest.raises(Refused, match="holds 99999 contacts and takes 100000 in all"):
+        await there.talk(there.adapter.append(there.job(people), full, batch(people)))
+    assert there.ledger.requests == []
+
+
+async def test_attributes_never_vanish_into_a_static_list(there: Bench) -> None:
+    people = contacts(2, attributes={"plan": "plus"})
+    static = RemoteList("s", "n", "k", 0, {"kind": "static"})
+    with pytest.raises(Refused, match="made without variables"):
+        await there.talk(there.adapter.append(there.job(people), static, batch(people)))
+    assert there.ledger.requests == []
+
+
+async def test_a_dynamic_list_stays_dynamic(there: Bench) -> None:
+    people = contacts(4, first_name="Ana")
+    first = [contact(9, attributes={"plan": "plus"})]
+    remote = (await there.talk(there.adapter.deliver(there.job(first), batch(first)))).remote
+    receipt = await there.talk(there.adapter.append(there.job(people), remote, batch(people, 2)))
+    assert receipt == Receipt(rest=Outcome.ACCEPTED)
+    assert len(there.ledger.lists[remote.id].phones) == 5
+
+
+# ---- the header, never the URL ------------------------------------------------------------------------------------
+
+
+async def test_credentials_travel_in_the_header_only(there: Bench) -> None:
+    work, remote, _ = await delivered(there, contacts(1))
+    assert await there.talk(there.adapter.check(there.options))
+    token = there.adapter.auth.token(there.channel.account.credentials, work.now, "nonce")
+    assert (there.adapter.auth.header, there.adapter.auth.scheme) == ("Authorization", "Basic ")
+    assert token.value.get_secret_value() == "c2ltLWtleTpzaW0tdG9rZW4="
+    assert not any("sim-" in line for line in there.ledger.requests)
+    assert remote.id
+
+
+def test_a_sid_cannot_leave_its_place_in_the_path() -> None:
+    assert calls.get_list(_options(), "../contacts?x").request.path == "/v2/accounts/acme1/lists/..%2Fcontacts%3Fx"
+
+
+def test_a_failed_link_keeps_the_sid_of_its_contact() -> None:
+    from adapters.exotel.exchanges import _linked
+
+    entry = Entry(code=400, status="failure")
+    assert _linked("5d2f", entry) == Item(Outcome.REJECTED, "5d2f", Fault("vendor.refused", None, "400: not linked"))
+    assert _linked("5d2f", Entry(code=200, status="failure")).outcome is Outcome.REJECTED
+    assert _linked("5d2f", Entry()).outcome is Outcome.UNKNOWN

@@ -1,0 +1,18 @@
+"""The Velip adapter beside its simulator."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.harness import Bench, bench
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def velip(anyio_backend: str) -> AsyncIterator[Bench]:
+    async with bench("velip") as running:
+        yield running
