@@ -205,8 +205,9 @@ async def rename(host: Host, tenant: Tenant, list_id: str, name: str | None, des
 async def delete(host: Host, tenant: Tenant, list_id: str) -> str:
     """Delete a list at its vendors where they can, and here; what remains there, in a sentence ("" for nothing)."""
     await get(host, tenant, list_id)
-    if await host.database.run(work.running_operation, list_id):
-        raise Problem("list.busy", "wait for the operation, or cancel it first")
+    busy: str | None = await host.database.run(work.running_operation, list_id)
+    if busy is not None:
+        raise Problem("list.busy", "wait for the operation, or cancel it first", operation=busy)
     remains = []
     for delivery in await host.database.run(stored.of_list, list_id):
         destination = destination_of(tenant, delivery.destination)
@@ -234,8 +235,9 @@ async def remove_contact(host: Host, tenant: Tenant, list_id: str, contact_id: s
     if found is None:
         raise Problem("not_found", "there is no such contact on this list")
     at_vendor = found.outcome in (Outcome.ACCEPTED, Outcome.UNKNOWN)
-    if found.outcome is Outcome.PENDING and await host.database.run(work.running_operation, list_id):
-        raise Problem("list.busy", "the contact is just being sent")
+    busy: str | None = await host.database.run(work.running_operation, list_id)
+    if found.outcome is Outcome.PENDING and busy is not None:
+        raise Problem("list.busy", "the contact is just being sent", operation=busy)
     if at_vendor and found.delivery_id is not None:
         delivery = await host.database.run(stored.get_delivery, found.delivery_id)
         destination = destination_of(tenant, delivery.destination)

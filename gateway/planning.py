@@ -112,7 +112,8 @@ def merged_options(destination: Destination, given: dict[str, Any]) -> Settings:
     """The destination's options with what the list says on top."""
     adapter = destination.adapter
     over = adapter.list_options.model_validate(given).model_dump(exclude_unset=True)
-    return adapter.options.model_validate({**destination.options.model_dump(exclude_unset=True), **over})
+    merged: Settings = adapter.options.model_validate({**destination.options.model_dump(exclude_unset=True), **over})
+    return merged
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ def load(modules: Iterable[str] | None = None, *, entry_points: bool = True) -> 
     try:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
-        raise RegistryError(f"{error.plugin.__name__} implements a hook that does not exist: {error}") from error
+        raise RegistryError(f"an adapter package implements a hook that does not exist: {error}") from error
     adapters: dict[str, AnyAdapter] = {}
     for plugin, adapter in _collect(manager, "provide_adapter", Adapter):
         problem = flaw(adapter) or (f"{adapter.name} is registered already" if adapter.name in adapters else None)

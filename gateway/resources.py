@@ -185,7 +185,7 @@ def _delivery(
         destination=delivery.destination,
         adapter=delivery.adapter,
         state=State.DELETED if one.deleted_at else state,
-        activation=delivery.activation,  # type: ignore[arg-type]
+        activation=delivery.activation,
         remote_lists=[
             RemoteListOut(id=there.id, name=there.name, count=there.count, deleted=remote.deleted)
             for remote in remotes
@@ -222,7 +222,7 @@ def operation_out(connection: Any, one: work.StoredOperation) -> OperationOut:
     return OperationOut(
         id=one.id,
         kind=one.kind,
-        state=one.state,  # type: ignore[arg-type]
+        state=one.state,
         done=one.done,
         stage=one.stage,
         counts=counts,

@@ -33,6 +33,9 @@ ORDER: Final = "date_created:asc"
 
 
 def _path(options: Options, *parts: str) -> str:
+    """The path of a call; an id stays one segment of it, whatever it holds."""
+    if {"", ".", ".."} & set(parts):
+        raise Refused("an empty or dotted id names nothing at Exotel")
     return "/".join(("/v2/accounts", options.account_sid, *(quote(part, safe="") for part in parts)))
 
 

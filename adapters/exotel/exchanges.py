@@ -110,13 +110,14 @@ def _append_json(job: Job[Options], remote: RemoteList, batch: Batch) -> Exchang
     answer: Envelope = yield from ask(calls.add_contacts(options, remote.id, tuple(linked)))
     found = matched(answer.response, [frozenset({sid}) for sid in linked], lambda entry: entry.sid)
     for (sid, contact), told in zip(linked.items(), found, strict=True):
-        items[contact.key] = _linked(sid, told)
+        items[contact.key] = link_item(sid, told)
     confirmed = sum(told is not None for told in found)
     detail = "" if confirmed == len(linked) else f"linked {len(linked)} contacts, the vendor speaks of {confirmed}"
     return Receipt(items, detail=detail)
 
 
-def _linked(sid: str, entry: Entry | None) -> Item:
+def link_item(sid: str, entry: Entry | None) -> Item:
+    """What an add of references said of one contact; nothing said, or an undocumented 409, is unknown."""
     if entry is None:
         return Item(Outcome.UNKNOWN, sid)
     code = code_of(entry)

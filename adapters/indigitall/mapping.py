@@ -54,7 +54,7 @@ _TAKEN = "a contact field of this name already is the campaign variable; name bo
 _UNCARRIED_OF_LIST = FIELDS.uncarried()
 _ATTRIBUTE = "attributes."
 
-UNSAFE = re.compile('["\\\\\x00-\x1f\ud800-\udfff]|\\{\\{|\\}\\}')
+UNSAFE = re.compile('["\\\\\x00-\x1f\x7f-\x9f\ud800-\udfff]|\\{\\{|\\}\\}')
 """What a cell must not hold: it goes into the layout's JSON, and nothing says that the vendor escapes it."""
 
 NAME_LENGTH = 100

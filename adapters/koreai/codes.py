@@ -37,7 +37,8 @@ def read_words(reply: Reply) -> dict[str, Any]:
     said = f": {message[:_QUOTED]}" if message else ""
     if reply.status == 429 or (reply.status < 500 and RATE_LIMIT.search(message)):
         after = retry_after(reply)
-        raise NotSent(f"the vendor's rate limit{said}", code="429", retry_after=WINDOW if after is None else after)
+        code = "429" if reply.status == 429 else ""
+        raise NotSent(f"the vendor's rate limit{said}", code=code, retry_after=WINDOW if after is None else after)
     if ok and word in STATUS_WORDS:
         raise STATUS_WORDS[word](f"the vendor answered {word}{said}", code=word)
     _expect_success(reply, said)

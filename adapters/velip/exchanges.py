@@ -41,7 +41,7 @@ def deliver(job: Job[Options], batch: Batch) -> Exchange[Opened]:
     def success() -> Reply:
         return ok({"cdlc_id": "1", "num_dest": str(sent), "base_size": "0"})
 
-    created = yield from ask(Step(name="create", request=request, read=read, success=success, repeatable=True))
+    created = yield from ask(Step(name="create", request=request, read=read, success=success))
     remote = RemoteList(str(created.cdlc_id), fields.name, fields.ctid, created.num_dest)
     return Opened(remote, counted(sent, created.num_dest))
 

@@ -5,7 +5,7 @@ from typing import Any
 from adapters.voximplant.wire import CallList, Cancelled, Task
 
 _UNTOUCHED = {"new", "canceled"}
-_STATUS_NAMES = {0: "new", 1: "in progress", 2: "processed", 3: "error", 4: "canceled"}
+_STATUS_NAMES: dict[int | None, str] = {0: "new", 1: "in progress", 2: "processed", 3: "error", 4: "canceled"}
 _QUIET = {"completed", "canceled"}
 
 
@@ -27,7 +27,7 @@ def called(task: Task) -> bool:
     """
     if task.last_attempt:
         return True
-    status = task.status.strip().lower() if task.status else _STATUS_NAMES.get(task.status_id or 0, "")
+    status = task.status.strip().lower() if task.status else _STATUS_NAMES.get(task.status_id, "")
     return status not in _UNTOUCHED
 
 

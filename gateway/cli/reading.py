@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -34,7 +35,7 @@ def vendors(name: str | None, as_json: bool) -> int:
 
 def check(path: Path, tenant_name: str | None, destination: str | None, as_json: bool) -> int:
     async def work() -> int:
-        results = []
+        results: list[dict[str, Any]] = []
         async with context.opened(path) as host:
             tenant = context.pick_tenant(host.config, tenant_name)
             if destination is not None and destination not in tenant.destinations:
@@ -49,7 +50,7 @@ def check(path: Path, tenant_name: str | None, destination: str | None, as_json:
         if as_json:
             context.print_json(results)
         for one in results if not as_json else []:
-            told = ", ".join(f"{key} {value}" for key, value in dict(one["facts"]).items()) or one["detail"]
+            told = ", ".join(f"{key} {value}" for key, value in one["facts"].items()) or one["detail"]
             print(f"{one['destination']}: {'ok' if one['ok'] else 'failed'} {told}".rstrip())
         return 0 if all(one["ok"] for one in results) else 2
 

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any, Literal
 
@@ -136,7 +136,7 @@ async def read_model(call: Call, model: type[Any]) -> Any:
         raise invalid(error_items(error, "")) from None
 
 
-async def _limited(request: Request, most: int) -> AsyncIterator[bytes]:
+async def _limited(request: Request, most: int) -> AsyncGenerator[bytes, None]:
     """The body's chunks; beyond the limit the rest is read and thrown away, so that the 413 reaches the client."""
     seen = 0
     async for chunk in request.stream():
@@ -244,7 +244,7 @@ async def _multipart(call: Call, head_needed: bool) -> Incoming:
     if not isinstance(upload, UploadFile):
         raise invalid([ErrorItem(pointer="file", code="field.missing", detail="a file part named file is required")])
     parameters = call.query(FileParameters)
-    given = {name: fields[name] for name in ("mapping", "delimiter", "encoding") if name in fields}
+    given: dict[str, str] = {name: fields[name] for name in ("mapping", "delimiter", "encoding") if name in fields}
     parameters = parameters.model_copy(update=given)
     head = None
     if head_needed:

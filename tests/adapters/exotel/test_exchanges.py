@@ -51,7 +51,9 @@ async def test_json_creates_contacts_and_links_them(there: Bench) -> None:
         (Outcome.ACCEPTED, row["sid"]) for row in held.rows
     ]
     assert {name: value for name, value in held.rows[0].items() if name != "sid"} == {
-        "number": people[0].phone, "first_name": "Ana", "company_name": "Lima"
+        "number": people[0].phone,
+        "first_name": "Ana",
+        "company_name": "Lima",
     }
     assert there.ledger.requests == [
         "POST /v2/accounts/acme1/lists",
@@ -73,7 +75,7 @@ async def test_several_lists_are_made_by_one_call(there: Bench) -> None:
 async def test_csv_makes_the_list_and_waits_for_its_rows(there: Bench, shapes: str) -> None:
     there.simulation.shapes = shapes
     there.simulation.looks_until_done = 2
-    people = contacts(4, first_name="Ana, \"A\"", attributes={"plan": "plus", "due": "2026-05-10"})
+    people = contacts(4, first_name='Ana, "A"', attributes={"plan": "plus", "due": "2026-05-10"})
     work = there.job(people, head={"reference": "crm 1"})
     opened = await there.talk(there.adapter.deliver(work, batch(people)))
     (held,) = there.ledger.lists.values()

@@ -178,7 +178,11 @@ def test_the_widest_row_is_counted_with_the_canonical_maxima() -> None:
         (RICH, {}, []),
         (RICH | {"attributes": {"plan": "x"}}, {}, ["tag"]),
         (RICH | {"attributes": {"a": "x", "b": "x"}}, {"columns": ["attributes.b"]}, [*RICH, "attributes.a"]),
-        ({"id": "A", "language": "pt", "time_zone": "UTC", "priority": 0}, {}, ["id", "language", "time_zone", "priority"]),
+        (
+            {"id": "A", "language": "pt", "time_zone": "UTC", "priority": 0},
+            {},
+            ["id", "language", "time_zone", "priority"],
+        ),
     ],
 )
 def test_what_has_no_column_is_a_loss(filled: dict[str, Any], chosen: dict[str, Any], losses: list[str]) -> None:
@@ -202,9 +206,7 @@ def test_a_line_break_in_a_cell_rejects_the_row_by_csv_only() -> None:
     people = [contact(1, first_name="Ana\nLima")]
     csv = examine(head(), profile_of(people), options(path="csv"), people[0]).faults
     assert csv == (
-        Fault(
-            "value.unsafe_for_vendor", "first_name", "a line break or control character may end the row at Exotel"
-        ),
+        Fault("value.unsafe_for_vendor", "first_name", "a line break or control character may end the row at Exotel"),
     )
     assert examine(head(), profile_of(people), options(), people[0]).faults == ()
 

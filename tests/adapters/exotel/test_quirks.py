@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from adapters.exotel import calls, csv_path
+from adapters.exotel import ADAPTER, calls, csv_path
 from adapters.exotel.csv_path import receipt_of
+from adapters.exotel.exchanges import link_item
 from adapters.exotel.matching import matched
 from adapters.exotel.paths import way_of
 from adapters.exotel.wire import Entry, UploadStats, UploadStatus
@@ -59,9 +60,7 @@ async def test_a_207_with_failed_items_accepts_only_the_others(there: Bench) -> 
     people = [*contacts(2), contact(3, phone="+5"), contact(4)]
     _, remote, receipt = await delivered(there, people)
     assert outcomes(receipt, people) == ["accepted", "accepted", "rejected", "accepted"]
-    assert receipt.of(people[2]).fault == Fault(
-        "vendor.refused", None, "400: Invalid parameter: number is invalid"
-    )
+    assert receipt.of(people[2]).fault == Fault("vendor.refused", None, "400: Invalid parameter: number is invalid")
     assert there.ledger.lists[remote.id].phones == [one.phone for one in people if one.row != 3]
 
 
@@ -136,8 +135,6 @@ def test_every_failure_is_known_by_its_envelope(reply: Reply, error: type[Except
 
 
 def _options(**given: Any) -> Any:
-    from adapters.exotel import ADAPTER
-
     return ADAPTER.options.model_validate({"account_sid": "acme1", **given})
 
 
@@ -365,7 +362,8 @@ async def test_a_row_that_vanished_makes_no_other_row_wrong(there: Bench) -> Non
     assert opened.receipt.detail.endswith("sent 3, the vendor counts 2: 2 added, 0 duplicate, 0 failed")
     finding = await there.talk(there.adapter.find(work, opened.remote, batch(people)))
     assert (finding.verdict, outcomes(finding.receipt, people)) == (
-        Verdict.UNKNOWN, ["accepted", "accepted", "unknown"]
+        Verdict.UNKNOWN,
+        ["accepted", "accepted", "unknown"],
     )
 
 
@@ -392,16 +390,16 @@ async def test_a_failed_upload_without_counts_is_unknown(there: Bench) -> None:
 )
 def test_only_counts_that_add_up_settle_anything(state: str, stats: Any, receipt: Receipt) -> None:
     total, success, duplicate, failed = stats
-    upload = UploadStatus(state=state, stats=UploadStats(total=total, success=success, duplicate=duplicate, failed=failed))
+    upload = UploadStatus(
+        state=state, stats=UploadStats(total=total, success=success, duplicate=duplicate, failed=failed)
+    )
     found = receipt_of(upload, "u", batch(contacts(2)))
     prefix = f"upload u {state}: sent 2, the vendor counts 2: "
     assert found == replace(receipt, detail=receipt.detail and prefix + receipt.detail)
 
 
 @pytest.mark.parametrize(("fault", "verdict"), [("drop_after", Verdict.ACCEPTED), ("drop_before", Verdict.NOT_SENT)])
-async def test_an_upload_whose_answer_was_lost_is_found_by_its_list(
-    there: Bench, fault: str, verdict: Verdict
-) -> None:
+async def test_an_upload_whose_answer_was_lost_is_found_by_its_list(there: Bench, fault: str, verdict: Verdict) -> None:
     people = contacts(2)
     work = there.job(people, {"path": "csv"})
     there.simulation.break_next(fault, "csv-upload")
@@ -451,8 +449,6 @@ async def test_a_lost_status_leaves_the_upload_pending(there: Bench) -> None:
 
 
 def test_a_file_that_is_not_under_60_mb_never_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
-    from adapters.exotel import ADAPTER
-
     monkeypatch.setattr(csv_path, "CSV_BYTES", 8 + 15 * 10)  # header and ten rows: "not under"
     fits, over = batch(contacts(9, phone="+551190000000")), batch(contacts(10, phone="+551190000000"))
     work = job(ADAPTER, contacts(10), {"account_sid": "acme1", "path": "csv", "bytes_per_row": 16})
@@ -505,12 +501,12 @@ async def test_credentials_travel_in_the_header_only(there: Bench) -> None:
 
 def test_a_sid_cannot_leave_its_place_in_the_path() -> None:
     assert calls.get_list(_options(), "../contacts?x").request.path == "/v2/accounts/acme1/lists/..%2Fcontacts%3Fx"
+    with pytest.raises(Refused):
+        calls.get_list(_options(), "..")
 
 
 def test_a_failed_link_keeps_the_sid_of_its_contact() -> None:
-    from adapters.exotel.exchanges import _linked
-
     entry = Entry(code=400, status="failure")
-    assert _linked("5d2f", entry) == Item(Outcome.REJECTED, "5d2f", Fault("vendor.refused", None, "400: not linked"))
-    assert _linked("5d2f", Entry(code=200, status="failure")).outcome is Outcome.REJECTED
-    assert _linked("5d2f", Entry()).outcome is Outcome.UNKNOWN
+    assert link_item("5d2f", entry) == Item(Outcome.REJECTED, "5d2f", Fault("vendor.refused", None, "400: not linked"))
+    assert link_item("5d2f", Entry(code=200, status="failure")).outcome is Outcome.REJECTED
+    assert link_item("5d2f", Entry()).outcome is Outcome.UNKNOWN

@@ -1,0 +1,76 @@
+"""A whole list: keys, duplicates, the profile and the sum."""
+
+import random
+import re
+
+import pytest
+
+from gateway.canonical import DuplicatePolicy, Profile
+from gateway.ingest import Intake, Normaliser, collect, derive_key, open_items
+
+ONE, TWO, THREE = "+5511999990001", "+5511999990002", "+5511999990003"
+
+
+def take(*items: dict[str, object], policy: DuplicatePolicy = DuplicatePolicy.KEEP_FIRST) -> Intake:
+    return collect(open_items(items), Normaliser(None), policy)
+
+
+@pytest.mark.parametrize(
+    ("policy", "kept", "duplicates"),
+    [
+        (DuplicatePolicy.KEEP_FIRST, [1, 2, 5], [3, 6]),
+        (DuplicatePolicy.KEEP_LAST, [2, 5, 6], [1, 3]),
+        (DuplicatePolicy.KEEP_ALL, [1, 2, 3, 5, 6], []),
+    ],
+)
+def test_duplicates_are_parted_by_number(policy: DuplicatePolicy, kept: list[int], duplicates: list[int]) -> None:
+    rows = [{"phone": ONE}, {"phone": TWO}, {"phone": "+55 11 99999-0001"}, {"phone": ONE, "x": 1}, {"phone": THREE}]
+    taken = take(*rows, {"phone": ONE}, policy=policy)
+    assert [contact.row for contact in taken.contacts] == kept
+    assert [contact.row for contact in taken.duplicates] == duplicates
+    assert [row.row for row in taken.rejected] == [4]
+    assert (taken.received, taken.info.rows) == (6, 6)
+
+
+def test_the_callers_id_is_the_key_and_a_repeated_one_is_derived() -> None:
+    taken = take({"phone": ONE, "id": "A"}, {"phone": TWO, "id": "A"}, {"phone": THREE})
+    assert [contact.key for contact in taken.contacts] == ["A", derive_key(TWO, "A", 1), derive_key(THREE, None, 1)]
+    assert all(re.fullmatch(r"p[a-z0-9]{1,23}", contact.key) for contact in taken.contacts[1:])
+
+
+def test_repeated_rows_have_keys_of_their_own() -> None:
+    taken = take(*[{"phone": ONE}] * 4, policy=DuplicatePolicy.KEEP_ALL)
+    assert [contact.key for contact in taken.contacts] == [derive_key(ONE, None, number) for number in (1, 2, 3, 4)]
+
+
+def test_keys_do_not_depend_on_the_order_of_other_rows() -> None:
+    rows: list[dict[str, object]] = [{"phone": f"+55119999900{number:02}", "tag": str(number)} for number in range(40)]
+    keys = {contact.tag: contact.key for contact in take(*rows).contacts}
+    random.Random(7).shuffle(rows)
+    assert {contact.tag: contact.key for contact in take(*rows).contacts} == keys
+
+
+@pytest.mark.parametrize("policy", [DuplicatePolicy.KEEP_FIRST, DuplicatePolicy.KEEP_LAST])
+def test_a_kept_contact_has_the_key_that_it_has_without_its_duplicates(policy: DuplicatePolicy) -> None:
+    taken = take({"phone": ONE}, {"phone": ONE}, policy=policy)
+    assert [contact.key for contact in taken.contacts] == [contact.key for contact in take({"phone": ONE}).contacts]
+
+
+def test_an_id_that_looks_like_a_derived_key_stays_unique() -> None:
+    taken = take({"phone": TWO, "id": derive_key(ONE, None, 1)}, {"phone": ONE})
+    assert [contact.key for contact in taken.contacts] == [derive_key(ONE, None, 1), derive_key(ONE, None, 2)]
+
+
+def test_the_profile_knows_the_kept_contacts_only() -> None:
+    taken = take(
+        {"phone": ONE, "email": "a@b", "attributes": {"b": "1"}},
+        {"phone": TWO, "priority": 0, "attributes": {"a": "1", "b": "2"}},
+        {"phone": ONE, "tag": "x", "attributes": {"c": "1"}},
+    )
+    assert taken.profile == Profile(2, frozenset({"phone", "email", "priority", "attributes"}), ("b", "a"))
+
+
+def test_an_empty_array_is_an_empty_list() -> None:
+    taken = take()
+    assert (taken.contacts, taken.rejected, taken.duplicates, taken.received) == ([], [], [], 0)
+    assert taken.profile == Profile(0)
