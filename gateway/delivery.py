@@ -19,6 +19,7 @@ from gateway.channel import Channel, CredentialLocked
 from gateway.contract import (
     AnyAdapter,
     Batch,
+    CannotDo,
     Finding,
     Job,
     NotAuthorised,
@@ -114,6 +115,8 @@ class Courier:
             except Cancelled:
                 await self._give_up(work, fault("delivery.cancelled"))
                 return
+            except CannotDo as error:
+                next_one = await self._fall_back(tenant, work, Refused(error.why))
             except _Stopped as stop:
                 next_one = await self._fall_back(tenant, work, stop.error)
             except Exception:

@@ -13,6 +13,9 @@ from gateway.contract import Credential, File, Form, Json, Multipart, Raw, Reque
 from gateway.contract.requests import Value
 
 REDACTED = "***"
+_PATH_SAFE = "/:@-._~!$&'()*+,;="
+_QUERY_SAFE = "/?:@!$'()*,"
+"""Characters that RFC 3986 lets stand: aiohttp would write them out again, and the wire would differ from the preview."""
 _IN_MEMORY = 1 << 20
 _READ = 1 << 16
 
@@ -74,10 +77,10 @@ class Encoded:
 
 def encode(request: Request, resolve: Resolve = redact) -> Encoded:
     """The bytes of a request. Large bodies are spooled to disk: the caller closes the result."""
-    target = quote(request.path, safe="/%:@-._~!$&'()*+,;=")
+    target = quote(request.path, safe=_PATH_SAFE)
     if request.query:
         pairs = [(name, value if isinstance(value, str) else resolve(value)) for name, value in request.query]
-        target += "?" + urlencode(pairs, quote_via=quote)
+        target += "?" + urlencode(pairs, quote_via=quote, safe=_QUERY_SAFE)
     headers = [(name, value if isinstance(value, str) else resolve(value)) for name, value in request.headers]
     content = None
     if request.body is not None:

@@ -37,7 +37,7 @@ def delete(remote: RemoteList, options: Options) -> Exchange[Done]:
     if after.cdlc_active:
         raise Unclear(f"list {remote.id} is still active at Velip")
     vanished = _vanished(neighbours, (yield from _active(options, ())), before.cdlc_id)
-    if False:
+    if vanished:
         raise Unclear(f"list {remote.id} is inactive, but others became so too: {', '.join(map(str, vanished))}")
     return Done(_REMAINS)
 

@@ -103,8 +103,10 @@ class VoximplantSimulation(Upkeep):
 
     def _rows(self, given: dict[str, Any], content: bytes, taken: set[str]) -> list[dict[str, str]]:
         escape = given.get("escape", self.default_escape)
+        doubled = given.get("escape", '"') == '"'
+        dialect = Dialect(given.get("encoding", "UTF-8"), given.get("delimiter", ";"), escape, doubled)
         rows = []
-        for row in parse(content, Dialect(given.get("encoding", "UTF-8"), given.get("delimiter", ";"), escape)):
+        for row in parse(content, dialect):
             key = row.get(UUID)
             if key is not None and key in taken and self.duplicates != "store":
                 if self.duplicates == "refuse":

@@ -21,11 +21,12 @@ class BadFile(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How the file is written. `escape` "" means that quotes are only doubled."""
+    """How the file is read. `escape` "": no escape character; `doubled`: a doubled quote is a quote."""
 
     encoding: str
     delimiter: str
     escape: str
+    doubled: bool = True
 
 
 def parse(content: bytes, dialect: Dialect) -> list[dict[str, str]]:
@@ -40,7 +41,7 @@ def parse(content: bytes, dialect: Dialect) -> list[dict[str, str]]:
         io.StringIO(text, newline=""),
         delimiter=dialect.delimiter,
         quotechar='"',
-        doublequote=dialect.escape in ("", '"'),
+        doublequote=dialect.doubled,
         escapechar=dialect.escape if dialect.escape not in ("", '"') else None,
         strict=True,
     )

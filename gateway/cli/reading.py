@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from gateway import managing, settings
 from gateway.cli import context
-from gateway.cli.tables import list_table, vendor_table
+from gateway.cli.tables import console, list_table, vendor_table
 from gateway.problem import Problem
 from gateway.registry import load
 from gateway.rejections import rejections_file
@@ -26,10 +25,10 @@ def vendors(name: str | None, as_json: bool) -> int:
     if as_json:
         context.print_json([vendor_out(adapter).model_dump(mode="json") for adapter in chosen])
         return 0
-    console = Console()
-    console.print(vendor_table(chosen))
+    screen = console()
+    screen.print(vendor_table(chosen))
     for adapter in chosen:
-        console.print(f"[bold]{adapter.name}[/bold] {adapter.title}, {adapter.api_version}: {adapter.activation_note}")
+        screen.print(f"{adapter.name}: {adapter.title}, {adapter.api_version}. {adapter.activation_note}")
     return 0
 
 
@@ -66,7 +65,7 @@ def status(path: Path, tenant_name: str | None, list_id: str, as_json: bool) -> 
         if as_json:
             context.print_json(found)
         else:
-            Console().print(list_table([found]))
+            console().print(list_table([found]))
         return context.exit_code(found.counts)
 
     return context.run(work())

@@ -7,13 +7,12 @@ from typing import Any
 import click
 import msgspec
 from pydantic import ValidationError
-from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from gateway import creating, previewing, settings
 from gateway.canonical import ListHead
 from gateway.cli import context
-from gateway.cli.tables import list_table, preview_tables
+from gateway.cli.tables import console, list_table, preview_tables
 from gateway.host import Host
 from gateway.ingest import Intake, Normaliser, Source, SourceError, collect, open_csv, open_items, open_ndjson
 from gateway.registry import load
@@ -45,8 +44,8 @@ def send(
         if as_json:
             context.print_json(found)
         else:
-            Console().print(list_table([found]))
-            Console().print(f"[dim]gateway status {found.id} · gateway rejections {found.id}[/dim]")
+            console().print(list_table([found]))
+            console().print(f"gateway status {found.id} · gateway rejections {found.id}")
         return context.exit_code(found.counts)
 
     return context.run(work())
@@ -54,9 +53,9 @@ def send(
 
 async def _watch(host: Host, tenant: Tenant, created: creating.Created) -> ListOut:
     """Wait for the operation, with a line of progress on a terminal."""
-    console = Console(stderr=True)
+    screen = console(error=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress:
         line = progress.add_task("delivering")
         while True:
             done = await host.operations.wait(created.operation_id, 0.5)
@@ -92,7 +91,7 @@ def preview(
         context.print_json(shown)
     else:
         for part in preview_tables(shown):
-            Console().print(part)
+            console().print(part)
     return 1 if shown.rejected or any(one.rejected or one.refused for one in shown.destinations) else 0
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from rich.console import Console
 from rich.table import Table
 
 from gateway.canonical import Counts, LossEntry
@@ -11,6 +12,11 @@ from gateway.resources import ContactOut, ListOut
 
 _SIGNS = {Support.NATIVE: "yes", Support.EMULATED: "emulated", Support.NONE: "-"}
 _FIDELITY = {Fidelity.FULL: "yes", Fidelity.PARTIAL: "partly", Fidelity.OPTION: "by option", Fidelity.NONE: "-"}
+
+
+def console(*, error: bool = False, quiet: bool = False) -> Console:
+    """A console that shows texts as they are: a contact's name is never taken for markup."""
+    return Console(stderr=error, quiet=quiet, markup=False, highlight=False, emoji=False)
 
 
 def counts_text(counts: Counts) -> str:
@@ -29,7 +35,7 @@ def list_table(found: Iterable[ListOut]) -> Table:
     """One line a delivery, and one for the rows that belong to none."""
     table = Table("list", "destination", "state", "activation", "outcomes", "losses")
     for one in found:
-        table.add_row(f"{one.name}\n[dim]{one.id}[/dim]", "", one.state, "", counts_text(one.counts), "")
+        table.add_row(f"{one.name}\n{one.id}", "", one.state, "", counts_text(one.counts), "")
         for delivery in one.deliveries:
             table.add_row(
                 "",

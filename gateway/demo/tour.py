@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway import host, logs, registry, settings
+from gateway.cli.tables import console as make_console
 from gateway.cli.tables import contacts_table, counts_text, losses_text
 from gateway.contract import ActivationKind
 from gateway.registry import Registry
@@ -66,7 +67,7 @@ def run(as_json: bool = False) -> int:
 async def _tour(as_json: bool) -> int:
     logs.configure("error")
     known = registry.load()
-    console = Console(quiet=as_json)
+    console = make_console(quiet=as_json)
     with tempfile.TemporaryDirectory() as folder:
         async with sandbox(known.simulators) as vendors, _gateway(known, vendors, Path(folder)) as client:
             console.print(f"simulators: {', '.join(f'{one.name} {one.base_url}' for one in vendors.values())}")

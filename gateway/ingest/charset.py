@@ -127,7 +127,7 @@ def _guess(body: BinaryIO, start: int, line: int, longest_line: int) -> str:
     """The charset of a file that is not UTF-8: cp1252 where that reads as a Western language, else chardet's word."""
     body.seek(start)
     sample, of_utf8, others = _foreign_lines(body)
-    if of_utf8 >= others:
+    if of_utf8 and of_utf8 >= others:
         # reading it as cp1252 would spoil the names that are right
         raise SourceError("source.charset", f"line {line} holds bytes that are not UTF-8, though other lines are UTF-8")
     guesses = []

@@ -120,7 +120,7 @@ def _synonyms(names: tuple[str, ...], free: list[int], chosen: dict[str, int]) -
 
 
 def _refuse_without_phone(names: tuple[str, ...]) -> None:
-    if any(_PHONE_LIKE.fullmatch(name) for name in names):
+    if any(len(name) <= _LONGEST_NAME and _PHONE_LIKE.fullmatch(name) for name in names):
         raise SourceError("source.no_header")
     raise SourceError("source.no_phone_column", f"no phone column among {column_names(names)}")
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from gateway.contract import Reply, VendorError, Wait
+from gateway.contract import CannotDo, Reply, VendorError, Wait
 from gateway.driver import careful
 from gateway.encoding import encode
 from gateway.registry import load
@@ -96,6 +96,8 @@ def test_example(path: Path) -> None:
         result = plain(end.value)
     except VendorError as error:
         result = {"error": type(error).__name__, "code": error.code, "detail": error.detail}
+    except CannotDo as error:
+        result = {"error": "CannotDo", "verb": error.verb, "why": error.why}
     assert said == [turn["request"] for turn in example["talk"]]
     assert result == example["result"]
 

@@ -72,17 +72,18 @@ async def test_no_contact_with_a_sid_means_no_second_call(there: Bench) -> None:
     assert len(there.ledger.requests) == 2
 
 
-@pytest.mark.parametrize("path", ["/lists", "/contacts", "csv-upload"])
+@pytest.mark.parametrize("path", ["acme1/lists", "acme1/contacts", "/lists/", "csv-upload"])
 async def test_a_200_may_hold_an_error(there: Bench, path: str) -> None:
-    work = there.job(contacts(1), {"path": "csv"})
+    people = contacts(1)
     there.simulation.break_next("ok_with_error", path)
+    if path == "csv-upload":
+        refused_talk = there.talk(there.adapter.deliver(there.job(people, {"path": "csv"}), batch(people)))
+    else:
+        refused_talk = delivered(there, people)
     with pytest.raises(Refused) as refused:
-        if path == "csv-upload":
-            await there.talk(there.adapter.deliver(work, batch(contacts(1))))
-        else:
-            remote = (await there.talk(there.adapter.create((work,))))[0]
-            await there.talk(there.adapter.append(there.job(contacts(1)), remote, batch(contacts(1))))
+        await refused_talk
     assert (refused.value.code, refused.value.detail) == ("1002", "Invalid parameter: simulated refusal")
+    assert [one.phones for one in there.ledger.lists.values()] in ([], [[]])
 
 
 async def test_some_lists_refused_is_unclear_for_all(there: Bench) -> None:

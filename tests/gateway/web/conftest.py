@@ -1,0 +1,62 @@
+"""One gateway with several tenants for all tests of the API, and its callers."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+import pytest
+import stamina
+
+from tests.gateway.conftest import Gateway, OpenGateway, Tenant, Vendors, destination
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_backing_off() -> Iterator[None]:
+    """Retries without the waits between them."""
+    with stamina.set_testing(True, attempts=3):
+        yield
+
+
+@pytest.fixture(scope="session")
+async def gateway_of_all(running_vendors: Vendors, open_gateway: OpenGateway) -> AsyncIterator[Gateway]:
+    every = {name: destination(one) for name, one in running_vendors.items()}
+    nowhere = destination(running_vendors["exotel"], base_url="http://127.0.0.1:9")
+    routes = [
+        {"when": {"reference": "refused-*"}, "to": ["nowhere", "koreai"]},
+        {"when": {"reference": "storm-*"}, "to": ["exotel", "koreai"]},
+        {"when": {"reference": "doubt-*"}, "to": ["indigitall", "koreai"]},
+        {"when": {"reference": "canary-*", "percent": 30}, "to": ["velip"]},
+        {"when": {"reference": "canary-*"}, "to": ["koreai"]},
+        {"when": {"country": ["IN"]}, "to": ["exotel"]},
+        {"when": {"country": ["BR"], "channel": "voice"}, "to": ["velip", "koreai"]},
+    ]
+    tenants = {
+        "acme": Tenant(every),
+        "globex": Tenant({"exotel": every["exotel"]}, default_region=None),
+        "routed": Tenant(every | {"nowhere": nowhere}, routes),
+    }
+    async with open_gateway(tenants) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def gateway(gateway_of_all: Gateway, vendors: Vendors) -> Gateway:
+    """The gateway, before vendors that hold nothing yet."""
+    return gateway_of_all
+
+
+@pytest.fixture
+async def acme(gateway: Gateway) -> httpx.AsyncClient:
+    """A tenant with a destination at each vendor and no route."""
+    return await gateway.client("acme")
+
+
+@pytest.fixture
+async def globex(gateway: Gateway) -> httpx.AsyncClient:
+    """Another tenant, at Exotel only, without a default region."""
+    return await gateway.client("globex")
+
+
+@pytest.fixture
+async def routed(gateway: Gateway) -> httpx.AsyncClient:
+    """A tenant with routes."""
+    return await gateway.client("routed")
