@@ -159,11 +159,13 @@ class Channel:
             self.account.token = token
         return [(auth.header, auth.scheme + token.value.get_secret_value())]
 
-    def _resolve(self, credential: Credential) -> str:
+    def _resolve(self, credential: Credential, in_address: bool = False) -> str:
         value: Any = self.account.credentials
         for part in credential.name.split("."):
             value = getattr(value, part)
         if isinstance(value, SecretStr):
+            if in_address:
+                raise ValueError(f"{credential.name} is secret and has no place in an address")
             if credential.name not in self.account.adapter.secrets_in_body:
                 raise ValueError(f"{credential.name} is secret and not declared in secrets_in_body")
             return value.get_secret_value()

@@ -79,8 +79,9 @@ async def create(
     planned = plan(host, tenant, head, intake)
     try:
         created = await host.database.run(_store, tenant.name, planned, idempotency_key)
-    except ReferenceTaken as taken:
-        raise _reference_taken(head, taken.list_id) from None
+    except ReferenceTaken as taken:  # without an id when another process took it at the same moment
+        found = taken.list_id or await host.database.run(store.by_reference, tenant.name, head.reference)
+        raise _reference_taken(head, found or "") from None
     start_delivery(host, tenant, created)
     return created
 

@@ -4,7 +4,7 @@ import hashlib
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Protocol
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -15,14 +15,18 @@ from gateway.contract.requests import Value
 REDACTED = "***"
 _PATH_SAFE = "/:@-._~!$&'()*+,;="
 _QUERY_SAFE = "/?:@!$'()*,"
-"""Characters that RFC 3986 lets stand: aiohttp would write them out again, and the wire would differ from the preview."""
+"""What RFC 3986 lets stand. aiohttp would write it out again, and the wire would differ from the preview."""
 _IN_MEMORY = 1 << 20
 _READ = 1 << 16
 
-Resolve = Callable[[Credential], str]
+
+class Resolve(Protocol):
+    """Gives a credential's text; `in_address` when it would stand in the URL, where no secret may."""
+
+    def __call__(self, credential: Credential, in_address: bool = False, /) -> str: ...
 
 
-def redact(_: Credential) -> str:
+def redact(_: Credential, __: bool = False) -> str:
     """The resolver of previews and digests."""
     return REDACTED
 
@@ -79,7 +83,7 @@ def encode(request: Request, resolve: Resolve = redact) -> Encoded:
     """The bytes of a request. Large bodies are spooled to disk: the caller closes the result."""
     target = quote(request.path, safe=_PATH_SAFE)
     if request.query:
-        pairs = [(name, value if isinstance(value, str) else resolve(value)) for name, value in request.query]
+        pairs = [(name, value if isinstance(value, str) else resolve(value, True)) for name, value in request.query]
         target += "?" + urlencode(pairs, quote_via=quote, safe=_QUERY_SAFE)
     headers = [(name, value if isinstance(value, str) else resolve(value)) for name, value in request.headers]
     content = None

@@ -129,6 +129,9 @@ def _start(connection: Connection, tenant: str, created: Created, head: str, act
 
 async def _resume(host: Host, tenant: Tenant, one: store.StoredList, live: list[StoredDelivery]) -> Created:
     """Let a stopped list dial again where the vendor can; else say where a campaign is started."""
+    started = any(delivery.activation in ("started", "scheduled") for delivery in live)
+    if started and await host.database.run(work.last_of, one.id, ("create", "activate", "stop")) != "stop":
+        raise Problem("list.not_staged", "the list was started before; nothing of it is held back")
     able = [delivery for delivery in live if tenant.destinations[delivery.destination].adapter.resume is not None]
     if not able:
         notes = {delivery.destination: tenant.destinations[delivery.destination].adapter for delivery in live}

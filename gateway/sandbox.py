@@ -35,7 +35,14 @@ async def serving(
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((host, port))
-    config = uvicorn.Config(app, http=_CuttableProtocol, lifespan=lifespan, log_config=None, access_log=False)
+    config = uvicorn.Config(
+        app,
+        http=_CuttableProtocol,
+        lifespan=lifespan,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=5,
+    )
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     task = asyncio.create_task(server.serve(sockets=[listener]))
@@ -48,7 +55,7 @@ async def serving(
         yield f"http://{bound_host}:{bound_port}"
     finally:
         server.should_exit = True
-        server.force_exit = True
+        server.force_exit = lifespan == "off"  # forced, uvicorn skips the end of the lifespan: nothing would be closed
         await task
 
 

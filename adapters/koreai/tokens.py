@@ -39,7 +39,7 @@ def token(credentials: Credentials, now: datetime, nonce: str) -> Token:
     }
     payload = json.dumps(claims, separators=(",", ":")).encode()
     signed = _SIGNER.encode(payload, credentials.client_secret.get_secret_value(), algorithm=ALGORITHM)
-    return Token(SecretStr(signed), expires_at, reusable=True)
+    return Token(SecretStr(signed), expires_at, reusable=False)
 
 
 AUTH: Final = Auth(header="auth", scheme="", token=token)

@@ -16,6 +16,7 @@ from gateway.contract.requests import Pairs
 
 _TSID: Final = Credential("tsid")
 _CHUNK_ROWS: Final = 1_000
+_ascii: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
 
 def call(endpoint: Endpoint, options: Options, body: Body) -> Request:
@@ -96,7 +97,3 @@ def _array(records: Iterable[Record]) -> Iterator[bytes]:
         yield (lead + ",\n".join(map(_ascii, chunk))).encode("ascii")
         lead = ",\n"
     yield b"\n]"
-
-
-def _ascii(value: object) -> str:
-    return json.dumps(value, ensure_ascii=True, separators=(",", ":"))

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from adapters.velip.mapping import FIELDS, columns
@@ -66,7 +67,7 @@ def _losses(profile: Profile, options: Options, contact: Contact) -> tuple[Loss,
     if contact.first_name and contact.last_name:
         why = FIELDS["first_name"].why
         losses += [Loss("first_name", LossKind.MERGED, why), Loss("last_name", LossKind.MERGED, why)]
-    carried = {column.source for column in columns(options, profile.attributes)}
+    carried = _carried(options, profile.attributes)
     for field in _EXTRA_SOURCES:
         if field not in carried and getattr(contact, field) is not None:
             losses.append(Loss(field, LossKind.DROPPED, FIELDS[field].why))
@@ -75,6 +76,12 @@ def _losses(profile: Profile, options: Options, contact: Contact) -> tuple[Loss,
         why = _taken(profile, options)
         losses += [Loss(f"attributes.{name}", LossKind.DROPPED, why) for name in unsent]
     return tuple(losses)
+
+
+@lru_cache(maxsize=64)
+def _carried(options: Options, attributes: tuple[str, ...]) -> frozenset[str]:
+    """The canonical fields that have a column."""
+    return frozenset(column.source for column in columns(options, attributes))
 
 
 def _taken(profile: Profile, options: Options) -> str:

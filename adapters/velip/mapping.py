@@ -74,7 +74,7 @@ def value(contact: Contact, source: str) -> str | None:
     if source == "phone":
         return contact.phone.removeprefix("+")
     if source == "id":
-        return contact.id
+        return contact.id or contact.key
     if source == "full_name":
         return " ".join(name for name in (contact.first_name, contact.last_name) if name) or None
     if source.startswith("attributes."):

@@ -1,6 +1,6 @@
 """Operations, idempotency keys, credential locks and the audit of passthrough calls."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -64,6 +64,13 @@ def get_operation(connection: Connection, tenant: str, operation_id: str) -> Sto
 
 def running_operation(connection: Connection, list_id: str) -> str | None:
     query = select(operations.c.id).where(operations.c.list_id == list_id, operations.c.state == "running")
+    found: str | None = connection.execute(query.order_by(operations.c.id.desc()).limit(1)).scalar_one_or_none()
+    return found
+
+
+def last_of(connection: Connection, list_id: str, kinds: Sequence[str]) -> str | None:
+    """The kind of the list's newest operation among these kinds."""
+    query = select(operations.c.kind).where(operations.c.list_id == list_id, operations.c.kind.in_(kinds))
     found: str | None = connection.execute(query.order_by(operations.c.id.desc()).limit(1)).scalar_one_or_none()
     return found
 

@@ -38,6 +38,7 @@ def create_app(open_host: Callable[[], AbstractAsyncContextManager[Host]]) -> St
         lifespan=lifespan,
         exception_handlers={Problem: _problem, HTTPException: _http_problem, Exception: _unexpected},
     )
+    app.router.redirect_slashes = False  # a redirect would repeat the Host header, and is no problem+json
     app.state.metrics = Metrics()
     app.add_middleware(Observer, metrics=app.state.metrics)
     return app

@@ -3,8 +3,9 @@
 import asyncio
 import base64
 import json
+import re
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
@@ -18,6 +19,7 @@ from gateway.resources import (
     ContactOut,
     ListOut,
     OperationOut,
+    OperationRef,
     PageOf,
     contact_out,
     list_out,
@@ -28,6 +30,8 @@ from gateway.store import operations as work
 from gateway.web.bodies import read_incoming, read_model, take_in
 from gateway.web.call import Answer, Call
 from gateway.web.idempotency import once
+
+T = TypeVar("T")
 
 
 class ListIn(ListHead):
@@ -115,7 +119,8 @@ async def _when_done(call: Call, created: Created, status: int) -> Answer:
     body = await _resource(call, created.list_id)
     if done:
         return Answer(status, body, {"Location": f"/v1/contact-lists/{created.list_id}"})
-    return Answer(202, body, {"Location": f"/v1/operations/{created.operation_id}"})
+    watch = OperationRef(id=created.operation_id, href=f"/v1/operations/{created.operation_id}")
+    return Answer(202, body.model_copy(update={"operation": watch}), {"Location": watch.href})
 
 
 async def _resource(call: Call, list_id: str) -> ListOut:
@@ -134,8 +139,9 @@ async def show(call: Call) -> Answer:
 async def index(call: Call) -> Answer:
     query = call.query(PageQuery)
     after = str(_decode(query.cursor, ""))
-    found = await call.host.database.run(_page, call.tenant.name, after, query.limit)
-    return Answer(200, PageOf[ListOut](items=found, next_cursor=_next(found, query.limit, lambda last: last.id)))
+    found = await call.host.database.run(_page, call.tenant.name, after, query.limit + 1)
+    items, cursor = _cut(found, query.limit, lambda last: last.id)
+    return Answer(200, PageOf[ListOut](items=items, next_cursor=cursor))
 
 
 def _page(connection: Connection, tenant: str, after: str, limit: int) -> list[ListOut]:
@@ -159,8 +165,10 @@ def _decode(cursor: str | None, first: str | int) -> str | int:
     return str(value) if isinstance(first, str) else int(value)
 
 
-def _next(items: list[Any], limit: int, place: Callable[[Any], str | int]) -> str | None:
-    return _encode(place(items[-1])) if len(items) == limit else None
+def _cut(found: list[T], limit: int, place: Callable[[T], str | int]) -> tuple[list[T], str | None]:
+    """A page of what was found, one more than it may hold, and the cursor of the next page if there is one."""
+    items = found[:limit]
+    return items, _encode(place(items[-1])) if len(found) > limit else None
 
 
 async def patch(call: Call) -> Answer:
@@ -185,9 +193,9 @@ async def contacts(call: Call) -> Answer:
 async def _contacts(call: Call, one: store.StoredList, query: PageQuery, outcome: Outcome | None) -> Answer:
     after = int(_decode(query.cursor, 0))
     wanted = outcome.value if outcome else None
-    found = await call.host.database.run(store.page_of_contacts, one.id, wanted, after, query.limit)
-    cursor = _next(found, query.limit, lambda last: last.seq)
-    return Answer(200, PageOf[ContactOut](items=[contact_out(each) for each in found], next_cursor=cursor))
+    found = await call.host.database.run(store.page_of_contacts, one.id, wanted, after, query.limit + 1)
+    items, cursor = _cut(found, query.limit, lambda last: last.seq)
+    return Answer(200, PageOf[ContactOut](items=[contact_out(each) for each in items], next_cursor=cursor))
 
 
 async def rejections(call: Call) -> Answer:
@@ -203,14 +211,23 @@ async def rejections(call: Call) -> Answer:
 
 
 def _wants_csv(call: Call) -> bool:
-    accepted = call.request.headers.get("accept", "*/*")
-    for part in accepted.split(","):
-        media_type = part.partition(";")[0].strip().lower()
-        if media_type == "text/csv":
-            return True
-        if media_type in ("application/json", "application/*", "*/*", ""):
-            return False
-    raise Problem("not_acceptable", "application/json or text/csv can be given")
+    """Which of JSON and CSV the Accept header likes better; JSON when it does not mind, 406 when it wants neither."""
+    liked = {"application/json": 0.0, "text/csv": 0.0}
+    exactness = dict.fromkeys(liked, -1)
+    for part in (call.request.headers.get("accept") or "*/*").split(","):
+        media_range, *parameters = (one.strip().lower() for one in part.split(";"))
+        quality = next((_quality(one[2:]) for one in parameters if one.startswith("q=")), 1.0)
+        for media_type in liked:
+            ranges = ("*/*", media_type.partition("/")[0] + "/*", media_type)
+            if media_range in ranges and ranges.index(media_range) > exactness[media_type]:
+                exactness[media_type], liked[media_type] = ranges.index(media_range), quality
+    if not any(liked.values()):
+        raise Problem("not_acceptable", "application/json or text/csv can be given")
+    return liked["text/csv"] > liked["application/json"]
+
+
+def _quality(text: str) -> float:
+    return float(text) if re.fullmatch(r"0(\.\d{0,3})?|1(\.0{0,3})?", text) else 0.0
 
 
 async def remove_contact(call: Call) -> Answer:

@@ -64,7 +64,9 @@ class Gateway:
     async def table(self, name: str) -> list[dict[str, Any]]:
         """Every row of a table."""
         query = select(metadata.tables[name])
-        return await self.host.database.run(lambda connection: [dict(row) for row in connection.execute(query).mappings()])
+        return await self.host.database.run(
+            lambda connection: [dict(row) for row in connection.execute(query).mappings()]
+        )
 
 
 def key_of(tenant: str) -> str:

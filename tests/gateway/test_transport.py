@@ -47,7 +47,7 @@ class Wire:
 async def listening(wire: Wire) -> AsyncIterator[str]:
     server = await asyncio.start_server(wire.serve, "127.0.0.1", 0)
     async with server:
-        yield "http://127.0.0.1:{}".format(server.sockets[0].getsockname()[1])
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
 @pytest.fixture(params=[production_transport, default_transport], ids=["aiohttp", "httpx"])
@@ -140,7 +140,9 @@ async def test_a_redirect_is_an_answer_and_is_not_followed(transport: Transport)
         Request("POST", "/x", body=Form((("tsid", "a&b"), ("datajson", '[{"name":"Jo\\u00e3o"}]')))),
         Request("POST", "/x", body=Json({"name": "São", "rows": [{"a": 1}]})),
         Request(
-            "POST", "/x", body=Multipart("b1", (("list", "s"),), (File("f", 'a"b.csv', "text/csv", lambda: [b"1\r\n"]),))
+            "POST",
+            "/x",
+            body=Multipart("b1", (("list", "s"),), (File("f", 'a"b.csv', "text/csv", lambda: [b"1\r\n"]),)),
         ),
         Request("GET", "/lists", query=(("limit", "20"),)),
     ],
@@ -162,7 +164,7 @@ async def test_what_is_previewed_is_what_arrives(transport: Transport, request_:
 
 def test_a_secret_is_in_the_live_bytes_and_not_in_the_digest() -> None:
     request = Request("POST", "/x", body=Json({"tsid": Credential("tsid"), "name": "n"}))
-    live, shown = encode(request, lambda _: 'se"cret'), encode(request)
+    live, shown = encode(request, lambda *_: 'se"cret'), encode(request)
     assert live.content is not None
     assert shown.content is not None
     assert b"".join(live.content.chunks()) == b'{"tsid":"se\\"cret","name":"n"}'

@@ -12,7 +12,7 @@ from adapters.exotel.exchanges import link_item
 from adapters.exotel.matching import matched
 from adapters.exotel.paths import way_of
 from adapters.exotel.wire import Entry, UploadStats, UploadStatus
-from gateway.canonical import Contact, Fault, Outcome, Verdict
+from gateway.canonical import Contact, Fault, Outcome, Profile, Verdict
 from gateway.contract import (
     Item,
     NotAuthorised,
@@ -511,3 +511,65 @@ def test_a_failed_link_keeps_the_sid_of_its_contact() -> None:
     assert link_item("5d2f", entry) == Item(Outcome.REJECTED, "5d2f", Fault("vendor.refused", None, "400: not linked"))
     assert link_item("5d2f", Entry(code=200, status="failure")).outcome is Outcome.REJECTED
     assert link_item("5d2f", Entry()).outcome is Outcome.UNKNOWN
+
+
+# ---- answers that the simulator does not give ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        calls.add_contacts(_options(), "s", ["c"]),
+        calls.upload(_options(), "n", "n.csv", way_of(Profile(1), _options(path="csv")), batch(contacts(1))),
+    ],
+    ids=lambda step: step.name,
+)
+def test_a_conflict_around_contacts_is_looked_up(step: Any) -> None:
+    conflict = json_reply({"http_code": 409, "response": {"code": 409, "error_data": {"code": 1008}}}, 409)
+    with pytest.raises(Unclear):
+        step.read(conflict)
+    with pytest.raises(Refused):
+        step.read(json_reply({"http_code": 400, "response": {"code": 400, "error_data": {"code": 1002}}}, 400))
+
+
+@pytest.mark.parametrize(
+    ("codes", "error"), [((200, 200), None), ((200, 409), Unclear), ((409, 409), Refused), ((200,), Unclear)]
+)
+def test_a_renaming_is_done_when_every_list_confirms_it(codes: tuple[int, ...], error: Any) -> None:
+    remotes = (RemoteList("s1", "a-k1", "k1"), RemoteList("s2", "a-k2", "k2"))
+    exchange = ADAPTER.rename(remotes, "b", None, _options())
+    step = next(exchange)
+    entries = [{"code": code, "data": {"sid": f"s{n}"} if code == 200 else None} for n, code in enumerate(codes, 1)]
+    answer = step.read(json_reply({"response": entries}, 207))
+    if error is None:
+        with pytest.raises(StopIteration) as end:
+            exchange.send(answer)
+        assert [one.name for one in end.value.value] == ["b-k1", "b-k2"]
+    else:
+        with pytest.raises(error):
+            exchange.send(answer)
+
+
+@pytest.mark.parametrize(("number", "step"), [(1, "upload_status"), (2, "get_contacts")])
+def test_an_upload_settles_only_the_batch_that_it_carried(number: int, step: str) -> None:
+    people = contacts(2)
+    work = job(ADAPTER, people, {"account_sid": "acme1", "path": "csv"})
+    extra = {"kind": "static", "upload_id": "u-1", "upload_batch": batch(people, 1).key}
+    assert next(ADAPTER.find(work, RemoteList("s", "n", "k", extra=extra), batch(people, number))).name == step
+
+
+def test_missing_rows_are_rejected_only_when_the_vendor_counts_as_many() -> None:
+    people = contacts(3)
+    work = job(ADAPTER, people, {"account_sid": "acme1", "path": "csv"})
+    extra = {"kind": "static", "upload_id": "u-1", "upload_batch": batch(people).key}
+    exchange = ADAPTER.find(work, RemoteList("s", "n", "k", extra=extra), batch(people))
+    stats = UploadStats(total=3, success=2, duplicate=0, failed=1)
+    next(exchange)
+    exchange.send(UploadStatus(state="completed", stats=stats))
+    with pytest.raises(StopIteration) as end:
+        exchange.send(({"sid": "c1", "number": people[0].phone},))
+    finding = end.value.value
+    assert (finding.verdict, outcomes(finding.receipt, people)) == (
+        Verdict.UNKNOWN,
+        ["accepted", "unknown", "unknown"],
+    )

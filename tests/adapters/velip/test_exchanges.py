@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from adapters.velip import ADAPTER
+from adapters.velip.deactivation import _vanished
 from gateway.canonical import Outcome, Verdict
 from gateway.contract import (
     CheckReport,
@@ -209,6 +210,28 @@ async def test_delete_deactivates_one_list_and_no_other(velip: Bench) -> None:
     before = len(velip.ledger.requests)
     assert await velip.talk(velip.adapter.delete(RemoteList("70124", "x"), velip.options)) == done
     assert len(velip.ledger.requests) == before + 1, "what is inactive is not written again"
+
+
+async def test_delete_of_a_purged_list_writes_nothing(velip: Bench) -> None:
+    remote = (await deliver(velip)).remote
+    velip.ledger.lists["70123"].facts["deleted"] = 1
+    done = await velip.talk(velip.adapter.delete(remote, velip.options))
+    assert done == Done("nothing but the list's name: Velip has purged its contacts")
+    assert velip.ledger.requests[1:] == ["POST /api/v2/GetDestinationsList.php"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "vanished"),
+    [
+        ({1, 2, 3}, {1, 3}, []),
+        ({1, 2, 3}, {3, 4}, [1]),
+        (set(range(1, 501)), set(range(3, 503)) - {2} | {503}, []),
+        (set(range(1, 501)), set(range(2, 504)) - {2, 400}, [400]),
+    ],
+    ids=["only the target", "another one", "a full window moves on", "another one in a full window"],
+)
+def test_new_lists_do_not_look_like_vanished_ones(before: set[int], after: set[int], vanished: list[int]) -> None:
+    assert _vanished(frozenset(before), frozenset(after), target=2) == vanished
 
 
 @pytest.mark.parametrize("identity", ["", "0", "-1", "abc", "1,2"])

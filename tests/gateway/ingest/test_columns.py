@@ -14,7 +14,7 @@ def mapping_of(header: str, mapping: dict[str, str] | None = None) -> dict[str, 
 @pytest.mark.parametrize(
     ("header", "mapping"),
     [
-        ("Número de Teléfono,NOMBRE,Apellido", {"phone": "Número de Teléfono", "first_name": "NOMBRE", "last_name": "Apellido"}),
+        ("Teléfono,NOMBRE,Apellido", {"phone": "Teléfono", "first_name": "NOMBRE", "last_name": "Apellido"}),
         (
             "Celular,Primeiro Nome,e-mail,Fuso Horário,ID Cliente",
             {

@@ -166,7 +166,7 @@ def test_what_is_refused_as_a_whole(content: bytes, code: str, status: int) -> N
 
 
 def test_a_workbook_is_told_from_other_archives() -> None:
-    with pytest.raises(SourceError, match="Excel workbook .*export the table as CSV"):
+    with pytest.raises(SourceError, match=r"Excel workbook .*export the table as CSV"):
         open_csv(io.BytesIO(b"PK\x03\x04\x14\0[Content_Types].xml"))
 
 

@@ -5,7 +5,7 @@ import csv
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.canonical import DuplicatePolicy, Fault
@@ -33,13 +33,12 @@ def rejections(taken: Intake) -> bytes:
 
 def test_the_file_is_the_senders_own_table_with_the_faults() -> None:
     content = "Nome;Telefone;E-mail\nJosé;+55119;x\n=Ana;+5511999990001;a@b\n-Bia;+0;a@b\n".encode("cp1252")
-    assert rejections(intake(content)) == (
-        "Nome;Telefone;E-mail;error_code;error_detail\r\nJosé;+55119;x;phone.invalid; email.invalid".replace(
-            "phone.invalid; email.invalid", '"phone.invalid; email.invalid"'
-        )
-        + ';"Telefone: the phone number is not a valid number; E-mail: not an e-mail address"\r\n'
-        "'-Bia;+0;a@b;phone.invalid;Telefone: the phone number is not a valid number\r\n"
-    ).encode("cp1252")
+    assert rejections(intake(content)).decode("cp1252").splitlines() == [
+        "Nome;Telefone;E-mail;error_code;error_detail",
+        'José;+55119;x;"phone.invalid; email.invalid";'
+        '"Telefone: the phone number is not a valid number; E-mail: not an e-mail address"',
+        "'-Bia;+0;a@b;phone.invalid;Telefone: the phone number is not a valid number",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -107,6 +106,7 @@ def test_a_character_that_the_charset_lacks_never_breaks_the_file() -> None:
 cells = st.text(alphabet=st.sampled_from("'=+-@a \t,;\"\n"), max_size=6).map(lambda text: text.strip())
 
 
+@settings(deadline=None)
 @given(st.lists(cells, min_size=1, max_size=5))
 def test_any_text_cell_survives_the_round_trip(texts: list[str]) -> None:
     rows = [({"phone": "1", "note": text}, ()) for text in texts]

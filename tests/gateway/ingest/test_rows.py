@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -203,6 +203,7 @@ documents = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(documents)
 def test_the_quick_path_accepts_what_the_model_accepts(document: dict[str, Any]) -> None:
     [taken] = take_json(document)

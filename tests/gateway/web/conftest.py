@@ -1,11 +1,15 @@
 """One gateway with several tenants for all tests of the API, and its callers."""
 
+import logging
+import sys
 from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
 import stamina
+import structlog
 
+from gateway import logs
 from tests.gateway.conftest import Gateway, OpenGateway, Tenant, Vendors, destination
 
 
@@ -14,6 +18,16 @@ def _no_backing_off() -> Iterator[None]:
     """Retries without the waits between them."""
     with stamina.set_testing(True, attempts=3):
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _logs() -> None:
+    """Logs as the gateway writes them, from warnings up."""
+    structlog.configure(
+        processors=[logs.where_it_happened, structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.__stderr__),
+    )
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from gateway.contract.simulation import Ledger
+from gateway.registry import Registry
 from tests.gateway.conftest import Gateway, OpenGateway, Tenant, Vendors, destination
 from tests.gateway.web.shapes import LISTS, a_list, counts, create, finished, masked, pointers, problem, refusal
 
@@ -69,8 +70,9 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 async def test_the_same_contacts_give_the_same_list_in_every_form(
-    acme: httpx.AsyncClient, ledger: Callable[[str], Ledger], form: str
+    acme: httpx.AsyncClient, ledger: Callable[[str], Ledger], registry: Registry, form: str
 ) -> None:
+    velip = registry.adapters["velip"]
     body, source = FORMS[form]
     answer = await acme.post(LISTS, **body(f"crm-{form}"))
     assert answer.status_code == 201, answer.text
@@ -97,24 +99,8 @@ async def test_the_same_contacts_give_the_same_list_in_every_form(
                 ],
                 "counts": counts(accepted=3),
                 "losses": [
-                    {
-                        "field": "first_name",
-                        "kind": "merged",
-                        "contacts": 1,
-                        "why": "velip lists have one column for the name",
-                    },
-                    {
-                        "field": "last_name",
-                        "kind": "merged",
-                        "contacts": 1,
-                        "why": "velip lists have one column for the name",
-                    },
-                    {
-                        "field": "email",
-                        "kind": "dropped",
-                        "contacts": 1,
-                        "why": "velip lists have no e-mail column",
-                    },
+                    {"field": name, "kind": kind, "contacts": 1, "why": velip.fields[name].why}
+                    for name, kind in (("first_name", "merged"), ("last_name", "merged"), ("email", "dropped"))
                 ],
                 "detail": None,
                 "superseded_by": None,
@@ -130,3 +116,93 @@ async def test_the_same_contacts_give_the_same_list_in_every_form(
     (there,) = ledger("velip").lists.values()
     assert there.phones == ["5511999990001", "5511999990002", "5511999990004"]
     assert masked((await acme.get(answer.headers["location"])).json()) == masked(answer.json())
+
+
+async def test_a_list_that_takes_longer_than_the_caller_waits_is_an_operation_to_watch(
+    acme: httpx.AsyncClient, vendors: Vendors
+) -> None:
+    vendors["velip"].simulation.break_next("answer_late", seconds=0.3)
+    answer = await acme.post(LISTS, json=a_list("velip"), headers={"Prefer": "wait=0"})
+    assert answer.status_code == 202
+    begun = answer.json()
+    href = answer.headers["location"]
+    assert begun["operation"] == {"id": href.removeprefix("/v1/operations/"), "href": href}
+    assert (begun["state"], begun["counts"]) == ("delivering", counts(pending=2))
+    running = {
+        "id": "<op>",
+        "kind": "create",
+        "state": "running",
+        "done": False,
+        "stage": "delivering",
+        "counts": counts(pending=2),
+        "result": {"href": f"{LISTS}/<cl>"},
+        "error": None,
+        "created_at": "<time>",
+        "updated_at": "<time>",
+    }
+    assert masked((await acme.get(href)).json()) == running
+    done = {"state": "succeeded", "done": True, "stage": "done", "counts": counts(accepted=2)}
+    ended = await finished(acme, href)
+    assert masked(ended) == running | done
+    after = (await acme.get(ended["result"]["href"])).json()
+    assert (after["id"], after["state"], after["operation"]) == (begun["id"], "delivered", None)
+
+
+@pytest.mark.parametrize(
+    ("prefer", "status"),
+    [("respond-async", 202), ("wait=0", 202), ("respond-async, wait=30", 202), ("wait=30", 201), ("nonsense", 201)],
+)
+async def test_prefer_says_how_long_the_caller_waits(
+    acme: httpx.AsyncClient, vendors: Vendors, prefer: str, status: int
+) -> None:
+    vendors["velip"].simulation.break_next("answer_late", seconds=0.05)
+    answer = await acme.post(LISTS, json=a_list("velip"), headers={"Prefer": prefer})
+    assert answer.status_code == status
+    if status == 202:
+        await finished(acme, answer.headers["location"])
+
+
+async def test_a_cancelled_operation_sends_no_further_batch(
+    acme: httpx.AsyncClient, vendors: Vendors, ledger: Callable[[str], Ledger]
+) -> None:
+    vendors["koreai"].simulation.break_next("answer_late", seconds=0.4)
+    answer = await acme.post(LISTS, json=a_list("koreai", number=250), headers={"Prefer": "respond-async"})
+    href = answer.headers["location"]
+    cancelled = await acme.post(f"{href}/cancel")
+    assert (cancelled.status_code, cancelled.json()["state"]) == (202, "running")
+    ended = await finished(acme, href)
+    assert (ended["state"], ended["counts"]) == ("cancelled", counts(rejected=250))
+    page = (await acme.get(f"{LISTS}/{answer.json()['id']}/contacts", params={"limit": 1})).json()
+    assert [fault["code"] for fault in page["items"][0]["faults"]] == ["delivery.cancelled"]
+    assert [one.phones for one in ledger("koreai").lists.values()] == [[]]
+
+
+async def test_a_reference_is_unique_until_its_list_is_deleted(
+    acme: httpx.AsyncClient, globex: httpx.AsyncClient, gateway: Gateway
+) -> None:
+    first = await create(acme, reference="crm-unique")
+    before = await gateway.rows()
+    second = await acme.post(LISTS, json=a_list(reference="crm-unique"))
+    assert problem(second) == refusal(409, "list.reference_taken")
+    assert second.headers["location"] == f"{LISTS}/{first['id']}"
+    assert pointers(second) == {("/reference", "list.reference_taken")}
+    assert await gateway.rows() == before
+    assert (await create(globex, reference="crm-unique", name="Another tenant's"))["reference"] == "crm-unique"
+    assert (await acme.delete(f"{LISTS}/{first['id']}")).status_code == 200
+    assert (await create(acme, reference="crm-unique", name="Again"))["id"] != first["id"]
+
+
+async def test_the_newest_lists_come_first_page_by_page(running_vendors: Vendors, open_gateway: OpenGateway) -> None:
+    exotel = {"exotel": destination(running_vendors["exotel"])}
+    async with open_gateway({"acme": Tenant(exotel)}) as gateway:
+        client = await gateway.client("acme")
+        made = [(await create(client, name=f"List {number}"))["id"] for number in range(4)]
+        found: list[list[str]] = []
+        cursor: str | None = None
+        while not found or cursor is not None:
+            page = (await client.get(LISTS, params={"limit": 2} | ({"cursor": cursor} if cursor else {}))).json()
+            assert page.keys() == {"items", "next_cursor"}
+            assert all(one["deliveries"][0]["attempts"] == [] for one in page["items"])
+            found.append([one["id"] for one in page["items"]])
+            cursor = page["next_cursor"]
+    assert found == [made[:1:-1], made[1::-1]]

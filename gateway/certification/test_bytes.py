@@ -1,0 +1,128 @@
+"""The same input gives the same bytes: again, in another process, in the preview and on the wire."""
+
+import itertools
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from gateway.canonical import Contact
+from gateway.certification import samples
+from gateway.certification.bench import Bench, Tape, now, opening, written
+from gateway.certification.rehearsing import digests, steps
+from gateway.contract import AnyAdapter, Batch, Job, Receipt, RemoteList, Wait
+from gateway.contract.simulation import Simulation
+from gateway.driver import careful
+from gateway.registry import Registry
+
+pytestmark = pytest.mark.anyio
+LISTS = (samples.PLAIN, samples.RICH_LIST, samples.EVERYTHING)
+
+
+@pytest.fixture
+def simulation(registry: Registry, name: str) -> Simulation:
+    return registry.simulators[name].create()
+
+
+def test_two_rehearsals_give_the_same_bytes(adapter: AnyAdapter, simulation: Simulation) -> None:
+    options = adapter.options.model_validate(dict(simulation.options))
+    assert digests(adapter, options) == digests(adapter, options)
+
+
+@pytest.fixture(scope="session")
+def under_hash_seeds(registry: Registry) -> list[str]:
+    """The digests of all adapters in processes with different hash seeds."""
+    command = [sys.executable, "-m", "gateway.certification.rehearsing", *registry.adapters]
+    started = [
+        subprocess.Popen(  # noqa: S603 - our own module
+            command,
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for seed in ("1", "2")
+    ]
+    return [process.communicate(timeout=120)[0] for process in started]
+
+
+def test_hash_seeds_do_not_change_the_bytes(name: str, under_hash_seeds: list[str]) -> None:
+    first, second = (
+        [line for line in text.splitlines() if line.startswith(f"{name} ")] for text in under_hash_seeds
+    )
+    assert len(first) == len(samples.SCENARIOS)
+    assert first == second
+
+
+async def talked(bench: Bench, scenario: samples.Scenario) -> tuple[Job[Any], Batch, Tape, RemoteList, Receipt]:
+    people = bench.people(scenario)
+    at = now()
+    job = bench.job(people, head=scenario.head(at), now=at, start=samples.dials(bench.adapter))
+    tape = Tape()
+    remote, receipt = await bench.deliver(job, samples.batch(people), recorder=tape)
+    return job, samples.batch(people), tape, remote, receipt
+
+
+@pytest.mark.parametrize("scenario", LISTS, ids=lambda scenario: scenario.name)
+async def test_recorded_replies_lead_to_the_same_requests(bench: Bench, scenario: samples.Scenario) -> None:
+    """What recovery after a crash relies on."""
+    job, batch, tape, remote, receipt = await talked(bench, scenario)
+    exchange = opening(bench.adapter, job, batch)
+    turns = iter(tape.turns)
+    said = []
+    try:
+        move = next(exchange)
+        while True:
+            if isinstance(move, Wait):
+                move = exchange.send(None)
+                continue
+            said.append(written(move))
+            reply = next(turns).reply
+            assert reply is not None
+            move = exchange.send(careful(move)(reply))
+    except StopIteration as end:
+        assert end.value == (remote, receipt)
+    assert said == [turn.request for turn in tape.turns]
+
+
+@pytest.mark.parametrize("scenario", LISTS, ids=lambda scenario: scenario.name)
+async def test_the_preview_shows_the_bytes_that_leave(bench: Bench, scenario: samples.Scenario) -> None:
+    """Step by step; how often the vendor is asked how far it is, and its own ids, nobody knows beforehand."""
+    job, batch, tape, remote, receipt = await talked(bench, scenario)
+    previewed: list[tuple[str, bytes]] = []
+    exchange = steps(opening(bench.adapter, job, batch))
+    try:
+        while True:
+            step = next(exchange)
+            previewed.append((step.name, written(step)))
+    except StopIteration as end:
+        shown_remote, shown_receipt = end.value
+    people = list(batch.contacts)
+    theirs = ids_of(remote, receipt, people)
+    ours = ids_of(shown_remote, shown_receipt, people)
+    live = [(turn.step, with_ids(turn.request, theirs)) for turn in tape.turns]
+    assert once_each(live) == once_each((step, with_ids(request, ours)) for step, request in previewed)
+
+
+def ids_of(remote: RemoteList, receipt: Receipt, people: list[Contact]) -> dict[str, str]:
+    """The vendor's ids, and what stands for each of them."""
+    found = {remote.id: "<list>"} | {value: f"<{name}>" for name, value in remote.extra.items()}
+    for one in people:
+        remote_id = receipt.of(one).remote_id
+        if remote_id:
+            found[remote_id] = f"<contact {one.key}>"
+    return found
+
+
+def with_ids(request: bytes, ids: dict[str, str]) -> bytes:
+    for value, name in ids.items():
+        request = re.sub(rb"(?<![A-Za-z0-9])" + re.escape(value.encode()) + rb"(?![A-Za-z0-9])", name.encode(), request)
+    return request
+
+
+def once_each(turns: Iterable[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    """The turns, equal neighbours as one."""
+    return [turn for turn, _ in itertools.groupby(turns)]
