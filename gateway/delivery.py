@@ -286,11 +286,15 @@ class Courier:
             why = work.adapter.capability(Verb.FIND).note
             return Finding(Verdict.UNKNOWN, detail=f"{error.detail}; {why}")
         finding = Finding(Verdict.UNKNOWN)
+        seen: RemoteList | None = None
         for share in LOOKS:
             await self.sleep(work.destination.limits.visibility_delay * share)
             finding = await self._find(work, part, remote, batch)
             if finding.verdict is Verdict.ACCEPTED:
                 return finding
+            seen = finding.remote or seen
+        if finding.verdict is Verdict.NOT_SENT and finding.remote is None and seen is not None and remote is None:
+            finding = Finding(Verdict.UNKNOWN, seen, detail="the list was seen once and not again")
         return finding if finding.detail else replace(finding, detail=error.detail)
 
     async def _find(self, work: _Work, part: StoredRemote, remote: RemoteList | None, batch: Batch | None) -> Finding:

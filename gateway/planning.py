@@ -112,7 +112,20 @@ def merged_options(destination: Destination, given: dict[str, Any]) -> Settings:
     """The destination's options with what the list says on top."""
     adapter = destination.adapter
     over = adapter.list_options.model_validate(given).model_dump(exclude_unset=True)
-    merged: Settings = adapter.options.model_validate({**destination.options.model_dump(exclude_unset=True), **over})
+    try:
+        merged: Settings = adapter.options.model_validate(
+            {**destination.options.model_dump(exclude_unset=True), **over}
+        )
+    except ValidationError as error:
+        items = [
+            ErrorItem(
+                pointer=pointer("vendor_options", adapter.name, *key.split(".")), code="field.invalid", detail=why
+            )
+            for key, why in explain(error)
+        ]
+        raise Problem(
+            "vendor_options.invalid", f"{destination.name} cannot take these options together", items
+        ) from None
     return merged
 
 

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import aiohttp
 import httpx
@@ -23,9 +24,18 @@ _KEEPALIVE_SECONDS = 4.0
 
 
 def production_transport(concurrency: int = 100) -> httpx.AsyncBaseTransport:
-    """aiohttp under httpx: TLS verified, no proxies from the environment."""
-    limits = httpx.Limits(max_connections=concurrency, keepalive_expiry=_KEEPALIVE_SECONDS)
-    return AiohttpTransport(limits=limits, trust_env=False)
+    """aiohttp under httpx: TLS verified, no proxies from the environment, no cookies, nothing repeated by itself."""
+
+    def session() -> aiohttp.ClientSession:
+        context = httpx.create_ssl_context(trust_env=False)
+        connector = aiohttp.TCPConnector(limit=concurrency, keepalive_timeout=_KEEPALIVE_SECONDS, ssl=context)
+        made = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+        # aiohttp sends a GET, PUT or DELETE again when a reused connection breaks, behind the attempt record. It has
+        # no public switch for that (3.14); a test sees whether this one still works.
+        made._retry_connection = False
+        return made
+
+    return AiohttpTransport(client=session)
 
 
 def default_transport() -> httpx.AsyncBaseTransport:
@@ -48,7 +58,9 @@ class Transport:
     """Sends encoded requests. One per process; connections are shared by all destinations."""
 
     def __init__(self, make: Callable[[], httpx.AsyncBaseTransport] = production_transport) -> None:
-        self._client = httpx.AsyncClient(transport=make(), follow_redirects=False, trust_env=False)
+        self._client = httpx.AsyncClient(
+            transport=make(), follow_redirects=False, trust_env=False, cookies=_no_cookies()
+        )
 
     async def send(
         self, base_url: str, encoded: Encoded, authorisation: Sequence[tuple[str, str]], timeout: float
@@ -95,6 +107,11 @@ class Transport:
 
     async def close(self) -> None:
         await self._client.aclose()
+
+
+def _no_cookies() -> CookieJar:
+    """A jar that takes none: a vendor's cookie of one tenant must not travel with another's requests."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=[]))
 
 
 def _never_left(error: httpx.HTTPError) -> bool:

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from gateway.canonical import Contact
 from gateway.certification import samples
 from gateway.certification.bench import Bench, Tape, now, opening, written
 from gateway.certification.rehearsing import digests, steps
@@ -50,9 +49,7 @@ def under_hash_seeds(registry: Registry) -> list[str]:
 
 
 def test_hash_seeds_do_not_change_the_bytes(name: str, under_hash_seeds: list[str]) -> None:
-    first, second = (
-        [line for line in text.splitlines() if line.startswith(f"{name} ")] for text in under_hash_seeds
-    )
+    first, second = ([line for line in text.splitlines() if line.startswith(f"{name} ")] for text in under_hash_seeds)
     assert len(first) == len(samples.SCENARIOS)
     assert first == second
 
@@ -100,27 +97,23 @@ async def test_the_preview_shows_the_bytes_that_leave(bench: Bench, scenario: sa
             previewed.append((step.name, written(step)))
     except StopIteration as end:
         shown_remote, shown_receipt = end.value
-    people = list(batch.contacts)
-    theirs = ids_of(remote, receipt, people)
-    ours = ids_of(shown_remote, shown_receipt, people)
-    live = [(turn.step, with_ids(turn.request, theirs)) for turn in tape.turns]
-    assert once_each(live) == once_each((step, with_ids(request, ours)) for step, request in previewed)
+    known = ids_of(remote, receipt, batch), ids_of(shown_remote, shown_receipt, batch)
+    live = [(turn.step, with_ids(turn.request, *known)) for turn in tape.turns]
+    assert once_each(live) == once_each(previewed)
 
 
-def ids_of(remote: RemoteList, receipt: Receipt, people: list[Contact]) -> dict[str, str]:
-    """The vendor's ids, and what stands for each of them."""
-    found = {remote.id: "<list>"} | {value: f"<{name}>" for name, value in remote.extra.items()}
-    for one in people:
-        remote_id = receipt.of(one).remote_id
-        if remote_id:
-            found[remote_id] = f"<contact {one.key}>"
-    return found
+def ids_of(remote: RemoteList, receipt: Receipt, batch: Batch) -> list[str]:
+    """The vendor's ids in a talk, always in the same order: "" where there is none."""
+    extra = [remote.extra[name] for name in sorted(remote.extra)]
+    return [remote.id, *extra, *(receipt.of(one).remote_id or "" for one in batch.contacts)]
 
 
-def with_ids(request: bytes, ids: dict[str, str]) -> bytes:
-    for value, name in ids.items():
-        request = re.sub(rb"(?<![A-Za-z0-9])" + re.escape(value.encode()) + rb"(?![A-Za-z0-9])", name.encode(), request)
-    return request
+def with_ids(request: bytes, live: list[str], shown: list[str]) -> bytes:
+    """The request with the ids of the preview in the places of the vendor's."""
+    names = {theirs.encode(): ours.encode() for theirs, ours in zip(live, shown, strict=True) if theirs and ours}
+    either = b"|".join(map(re.escape, names))
+    whole_word = rb"(?<![A-Za-z0-9])(?:" + either + rb")(?![A-Za-z0-9])"
+    return re.sub(whole_word, lambda match: names[match[0]], request)
 
 
 def once_each(turns: Iterable[tuple[str, bytes]]) -> list[tuple[str, bytes]]:

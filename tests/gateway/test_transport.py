@@ -126,6 +126,37 @@ async def test_silence_after_the_request_is_unclear(transport: Transport) -> Non
         release.set()
 
 
+@pytest.mark.parametrize("method", ["GET", "DELETE", "PUT", "POST"])
+async def test_nothing_is_repeated_when_a_reused_connection_breaks(transport: Transport, method: str) -> None:
+    """aiohttp would send a GET, PUT or DELETE again by itself, and nobody would know."""
+    seen: list[bytes] = []
+
+    async def once_only(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(2):
+            seen.append((await reader.readuntil(b"\r\n\r\n")).split(b" ")[0])
+            if len(seen) == 1:
+                writer.write(OK)
+                await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(once_only, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        await send(transport, url, Request("GET", "/first"))
+        with pytest.raises(Unclear):
+            await send(transport, url, Request(method, "/second"))
+    assert seen == [b"GET", method.encode()]
+
+
+async def test_a_vendors_cookie_is_never_sent_back(transport: Transport) -> None:
+    cookie = b"Connection: close\r\nSet-Cookie: session=of-another-tenant; Path=/\r\nContent-Length"
+    wire = Wire(OK.replace(b"Content-Length", cookie))
+    async with listening(wire) as url:
+        await send(transport, url)
+        await send(transport, url)
+    assert b"cookie" not in wire.received.lower()
+
+
 async def test_a_redirect_is_an_answer_and_is_not_followed(transport: Transport) -> None:
     wire = Wire(b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n")
     async with listening(wire) as url:

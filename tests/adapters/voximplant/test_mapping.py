@@ -169,6 +169,19 @@ def test_a_window_is_converted_to_utc_for_the_first_day(window, zone, moment, ho
     assert utc_window(daily, zone, datetime.fromisoformat(moment).astimezone(UTC)) == hours
 
 
+@pytest.mark.parametrize(
+    ("start_at", "hours"),
+    [
+        ("2027-07-01T12:00:00Z", "1814443200;07:00:00;16:00:00"),
+        ("2026-07-01T12:00:00Z", "1782907200;08:00:00;17:00:00"),  # past: the list begins now, in winter
+    ],
+)
+def test_the_first_day_is_that_of_the_start_unless_it_is_past(start_at: str, hours: str) -> None:
+    berlin = {**WINDOW, "time_zone": "Europe/Berlin"}
+    written = file([contact(1)], schedule={"start_at": start_at, "daily_window": berlin})
+    assert written.decode().splitlines()[1] == f"+5511900000001;k1;{hours}"
+
+
 def test_a_contact_with_its_own_zone_has_its_own_hours() -> None:
     people = [contact(1, time_zone="Asia/Tokyo"), contact(2)]
     assert file(people, schedule={"daily_window": WINDOW}).decode().splitlines()[1:] == [

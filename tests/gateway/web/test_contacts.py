@@ -105,7 +105,7 @@ async def test_the_crosswalk_leads_from_our_contact_to_the_vendors(
     (there,) = ledger("exotel").lists.values()
     assert one["deliveries"][0]["remote_lists"][0]["id"] == there.id
     ours = {contact["phone"]: contact["remote_id"] for contact in await contacts(acme, one)}
-    assert ours == {row["number"]: row["contact_sid"] for row in there.rows}
+    assert ours == {row["number"]: row["sid"] for row in there.rows}
 
 
 APPENDED = [

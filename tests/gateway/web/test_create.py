@@ -95,7 +95,7 @@ async def test_the_same_contacts_give_the_same_list_in_every_form(
                 "state": "delivered",
                 "activation": "passive",
                 "remote_lists": [
-                    {"id": "70123", "name": f"Spring renewals crm-{form}", "count": 3, "deleted": False},
+                    {"id": "70123", "name": f"Spring renewals [crm-{form}]", "count": 3, "deleted": False},
                 ],
                 "counts": counts(accepted=3),
                 "losses": [
