@@ -54,6 +54,7 @@ def apply_receipt(
         )
     store.settle_each(connection, delivery.list_id, rows)
     stored.save_remote(connection, delivery.id, part, remote)
+    store.change_list(connection, delivery.list_id)
 
 
 def took_nothing(connection: Connection, delivery: StoredDelivery) -> bool:

@@ -27,6 +27,8 @@ class Registry:
 
     adapters: Mapping[str, AnyAdapter]
     simulators: Mapping[str, Simulator]
+    modules: Mapping[str, str]
+    """The module that registered each adapter."""
 
 
 def load(modules: Iterable[str] | None = None, *, entry_points: bool = True) -> Registry:
@@ -41,17 +43,46 @@ def load(modules: Iterable[str] | None = None, *, entry_points: bool = True) -> 
     try:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
-        raise RegistryError(f"an adapter package implements a hook that does not exist: {error}") from error
-    adapters: dict[str, AnyAdapter] = {}
-    for plugin, adapter in _collect(manager, "provide_adapter", Adapter):
-        problem = flaw(adapter) or (f"{adapter.name} is registered already" if adapter.name in adapters else None)
+        raise RegistryError(
+            f"the adapter package {manager.get_name(error.plugin)} implements a hook that does not exist; "
+            "the hooks are provide_adapter and provide_simulator"
+        ) from error
+    adapters = _by_name(_collect(manager, "provide_adapter", Adapter), "adapter")
+    for plugin, adapter in adapters.values():
+        problem = _flaw(adapter)
         if problem:
             raise RegistryError(f"the adapter of {plugin} cannot be used: {problem}")
-        adapters[adapter.name] = adapter
-    simulators = {simulator.name: simulator for _, simulator in _collect(manager, "provide_simulator", Simulator)}
+    simulators = _by_name(_collect(manager, "provide_simulator", Simulator), "simulator")
     return Registry(
-        MappingProxyType(dict(sorted(adapters.items()))), MappingProxyType(dict(sorted(simulators.items())))
+        MappingProxyType({name: adapter for name, (_, adapter) in adapters.items()}),
+        MappingProxyType({name: simulator for name, (_, simulator) in simulators.items()}),
+        MappingProxyType({name: _module(manager, plugin) for name, (plugin, _) in adapters.items()}),
     )
+
+
+def _by_name(found: list[tuple[str, Any]], what: str) -> dict[str, tuple[str, Any]]:
+    """What plugins gave, sorted by its name, each with its plugin. Two of one name are an error."""
+    named: dict[str, tuple[str, Any]] = {}
+    for plugin, value in found:
+        if not isinstance(value.name, str):
+            raise RegistryError(f"the {what} of {plugin} cannot be used: its name {value.name!r} is no text")
+        if value.name in named:
+            other = named[value.name][0]
+            raise RegistryError(f"the {what} of {plugin} cannot be used: {other} has registered {value.name} already")
+        named[value.name] = (plugin, value)
+    return dict(sorted(named.items()))
+
+
+def _flaw(adapter: AnyAdapter) -> str | None:
+    try:
+        return flaw(adapter)
+    except Exception as error:  # an adapter made of anything: whatever it is, it is no adapter
+        return f"it is not made as an adapter is ({type(error).__name__}: {error})"
+
+
+def _module(manager: pluggy.PluginManager, plugin: str) -> str:
+    found = manager.get_plugin(plugin)
+    return str(getattr(found, "__name__", type(found).__module__))
 
 
 def built_in_modules() -> list[str]:

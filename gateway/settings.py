@@ -26,60 +26,60 @@ class _Section(BaseModel):
 class Server(_Section):
     """`[server]`. Sizes in MiB, times in seconds."""
 
-    host: str = "127.0.0.1"
+    host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8080, ge=0, le=65535)
-    database: str = "sqlite:///gateway.db"
+    database: str = Field("sqlite:///gateway.db", description="`sqlite:///PATH` or `postgresql://USER@HOST/NAME`")
     operator_key: str | None = Field(None, description="reference to the key that opens /metrics from elsewhere")
     max_contacts: int = Field(5_000, ge=1, le=100_000, description="contacts in one request")
-    max_body: int = Field(32, ge=1, le=4_096)
-    upload_timeout: float = Field(60.0, gt=0)
+    max_body: int = Field(32, ge=1, le=4_096, description="MiB of one request body")
+    upload_timeout: float = Field(60.0, gt=0, description="how long a body may take to arrive")
     wait: float = Field(5.0, ge=0, le=300, description="how long a call waits for its work before it answers 202")
-    budget: float = Field(120.0, gt=0, description="how long a delivery may go on trying")
+    budget: float = Field(120.0, gt=0, description="how long one batch may go on being tried")
     settle: float = Field(900.0, gt=0, description="how long queued contacts are watched until they are unknown")
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="logs are JSON lines on stderr")
 
 
 class LimitsIn(_Section):
     """`limits` of a destination; what is absent comes from the adapter's data."""
 
-    requests_per_minute: int | None = Field(None, ge=1)
-    concurrency: int | None = Field(None, ge=1, le=1_000)
-    page_size: int | None = Field(None, ge=1)
-    batch_size: int | None = Field(None, ge=1)
-    contacts_per_list: int | None = Field(None, ge=1)
-    visibility_delay: float | None = Field(None, ge=0)
-    timeout: float | None = Field(None, gt=0)
+    requests_per_minute: int | None = Field(None, ge=1, description="in any sixty seconds")
+    concurrency: int | None = Field(None, ge=1, le=1_000, description="requests at once")
+    page_size: int | None = Field(None, ge=1, description="rows asked for when reading back")
+    batch_size: int | None = Field(None, ge=1, description="contacts of one vendor request")
+    contacts_per_list: int | None = Field(None, ge=1, description="contacts of one remote list")
+    visibility_delay: float | None = Field(None, ge=0, description="how long a new list may stay hidden from look-ups")
+    timeout: float | None = Field(None, gt=0, description="for one request, whole")
 
 
 class DestinationIn(_Section):
-    adapter: str
-    base_url: str
-    credentials: dict[str, str] = Field(default_factory=dict)
-    options: dict[str, Any] = Field(default_factory=dict)
-    limits: LimitsIn = LimitsIn()
-    allow_insecure: bool = False
+    adapter: str = Field(description="name of the adapter; `gateway vendors` lists them")
+    base_url: str = Field(description="the vendor's address for this account")
+    credentials: dict[str, str] = Field(default_factory=dict, description="references to secrets")
+    options: dict[str, Any] = Field(default_factory=dict, description="the adapter's own options")
+    limits: LimitsIn = Field(LimitsIn(), description="overrides of the adapter's limits")
+    allow_insecure: bool = Field(False, description="let `http://` leave this machine")
 
 
 class When(_Section):
     """The condition of a route; all that is given must hold."""
 
-    channel: str | list[str] | None = None
-    country: list[Region] | None = None
-    tag: str | list[str] | None = None
-    reference: str | None = Field(None, description="a glob, such as crm-*")
-    min_contacts: int | None = Field(None, ge=0)
-    max_contacts: int | None = Field(None, ge=0)
-    percent: float | None = Field(None, ge=0, le=100)
+    channel: str | list[str] | None = Field(None, description="of the list")
+    country: list[Region] | None = Field(None, description="of the contact's number, ISO 3166")
+    tag: str | list[str] | None = Field(None, description="of the contact")
+    reference: str | None = Field(None, description="of the list; a glob, such as `crm-*`")
+    min_contacts: int | None = Field(None, ge=0, description="of the list")
+    max_contacts: int | None = Field(None, ge=0, description="of the list")
+    percent: float | None = Field(None, ge=0, le=100, description="of all numbers, always the same ones")
 
 
 class RouteIn(_Section):
-    when: When = When()
-    to: list[str] = Field(min_length=1)
+    when: When = Field(When(), description="the condition; absent: every contact")
+    to: list[str] = Field(min_length=1, description="a destination and its fallbacks")
 
 
 class TenantIn(_Section):
-    api_keys: list[str] = Field(default_factory=list)
-    default_region: Region | None = None
+    api_keys: list[str] = Field(default_factory=list, description="references, or `sha256:<hex of the key>`")
+    default_region: Region | None = Field(None, description="country of national numbers, ISO 3166")
     destinations: dict[Name, DestinationIn] = Field(default_factory=dict)
     routes: list[RouteIn] = Field(default_factory=list)
 

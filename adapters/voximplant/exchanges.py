@@ -5,7 +5,7 @@ from adapters.voximplant.lookups import look_for
 from adapters.voximplant.settings import Options
 from adapters.voximplant.wire import Stored
 from gateway.canonical import Outcome
-from gateway.contract import Batch, Exchange, Job, Opened, Receipt, RemoteList, Unclear, VendorError, ask
+from gateway.contract import Batch, CannotDo, Exchange, Job, Opened, Receipt, RemoteList, Unclear, VendorError, ask
 
 
 def deliver(job: Job[Options], batch: Batch) -> Exchange[Opened]:
@@ -26,7 +26,7 @@ def append(job: Job[Options], remote: RemoteList, batch: Batch) -> Exchange[Rece
 
 def _refuse_to_dial_unasked(job: Job[Options]) -> None:
     if not job.start:
-        raise RuntimeError("Voximplant dials what it is given: nothing may be sent for a list that is held")
+        raise CannotDo("deliver", "Voximplant dials what it is given: nothing may be sent for a list that is held")
 
 
 def _receipt(stored: Stored, batch: Batch) -> Exchange[Receipt]:

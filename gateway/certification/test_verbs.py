@@ -46,7 +46,9 @@ async def made(bench: Bench) -> Made:
 def has(adapter: AnyAdapter, verb: Verb) -> bool:
     """Whether the adapter has the verb itself; what the gateway emulates without it has no function."""
     capability = adapter.capability(verb)
-    assert capability.note or capability.support is Support.NATIVE, f"{verb} needs a note: its cost, or what to do instead"
+    assert capability.note or capability.support is Support.NATIVE, (
+        f"{verb} needs a note: its cost, or what to do instead"
+    )
     return getattr(adapter, verb.value) is not None
 
 
@@ -219,4 +221,3 @@ async def test_a_vendor_that_dials_gets_nothing_of_a_held_list(bench: Bench) -> 
         with pytest.raises(CannotDo):
             await attempt()
     assert (bench.ledger.requests, bench.ledger.calls) == ([], [])
-

@@ -15,7 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.host import Host
 from gateway.problem import Problem
 from gateway.web import system_api, vendors_api
-from gateway.web.call import Call, problem_response, tenant_of
+from gateway.web.bodies import NoParameters
+from gateway.web.call import Answer, Call, problem_response, tenant_of
 from gateway.web.metrics import Metrics
 from gateway.web.table import PASSTHROUGH, PASSTHROUGH_METHODS, TABLE, Handler
 
@@ -47,7 +48,7 @@ def create_app(open_host: Callable[[], AbstractAsyncContextManager[Host]]) -> St
 def _routes() -> list[Route]:
     by_path: dict[str, dict[str, Handler]] = {}
     for one in TABLE:
-        by_path.setdefault(one.path, {})[one.method] = one.handler
+        by_path.setdefault(one.path, {})[one.method] = one.handler if one.query else _without_query(one.handler)
     by_path[PASSTHROUGH] = dict.fromkeys(PASSTHROUGH_METHODS, vendors_api.passthrough)
     routes = [Route(path, _dispatch(handlers), methods=list(handlers)) for path, handlers in by_path.items()]
     open_pages = {
@@ -58,6 +59,16 @@ def _routes() -> list[Route]:
         "/docs": system_api.docs,
     }
     return routes + [Route(path, handler) for path, handler in open_pages.items()]
+
+
+def _without_query(handler: Handler) -> Handler:
+    """The handler of a call that has no query parameters: one that is given is refused, not ignored."""
+
+    async def handle(call: Call) -> Answer:
+        call.query(NoParameters)
+        return await handler(call)
+
+    return handle
 
 
 def _dispatch(handlers: dict[str, Handler]) -> Callable[[Request], Awaitable[Response]]:

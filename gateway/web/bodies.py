@@ -39,6 +39,12 @@ class FileParameters(BaseModel):
     encoding: str | None = None
 
 
+class NoParameters(BaseModel):
+    """Of calls whose query says nothing: a parameter would be ignored in silence."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
 LIST_PARAMETERS = ("name", "reference", "destination", "channel", "default_region", "duplicates", "on_loss")
 
 
@@ -71,8 +77,11 @@ async def read_incoming(call: Call, *, head_needed: bool = True) -> Incoming:
     except ClientDisconnect:
         raise Problem("upload.too_slow", "the client went away before the body was whole") from None
     if media_type in ("application/json", ""):
+        call.query(NoParameters)
         return _json(file.read(), digest, head_needed)
     parameters = call.query(FileParameters)
+    if not head_needed:
+        _refuse_list_parameters(parameters, "an append takes contacts only")
     head = _head_of_query(parameters) if head_needed else None
     digest = hashlib.sha256(f"{digest}?{call.request.url.query}".encode()).hexdigest()
     return Incoming(head, PreviewWish(), open_file(media_type, file, parameters), digest)
@@ -219,6 +228,14 @@ def _head_of_query(parameters: FileParameters) -> ListHead:
         raise Problem("request.invalid", "query parameters are not valid, see errors", named) from None
 
 
+def _refuse_list_parameters(parameters: FileParameters, why: str) -> None:
+    """Raise for list fields in the query of a body that has another place for them, or none."""
+    given = parameters.model_dump(include={*LIST_PARAMETERS, "activation"}, exclude_none=True)
+    items = [ErrorItem(pointer=f"/{name}", code="field.unknown", detail=why) for name in given]
+    if items:
+        raise Problem("request.invalid", "query parameters are not valid, see errors", items)
+
+
 def _mapping(text: str | None) -> dict[str, str] | None:
     if text is None:
         return None
@@ -244,6 +261,7 @@ async def _multipart(call: Call, head_needed: bool) -> Incoming:
     if not isinstance(upload, UploadFile):
         raise invalid([ErrorItem(pointer="file", code="field.missing", detail="a file part named file is required")])
     parameters = call.query(FileParameters)
+    _refuse_list_parameters(parameters, "of a multipart body it stands in the part list")
     given: dict[str, str] = {name: fields[name] for name in ("mapping", "delimiter", "encoding") if name in fields}
     parameters = parameters.model_copy(update=given)
     head = None

@@ -40,9 +40,9 @@ def raised(reply: Reply, *overrides: Any) -> VendorError:
 def test_nothing_is_sent_for_a_list_that_is_held() -> None:
     people = contacts(1)
     held = job(ADAPTER, people, {"rule_id": 7})
-    with pytest.raises(RuntimeError, match="held"):
+    with pytest.raises(CannotDo, match="held"):
         next(ADAPTER.deliver(held, batch(people)))
-    with pytest.raises(RuntimeError, match="held"):
+    with pytest.raises(CannotDo, match="held"):
         next(ADAPTER.append(held, RemoteList("1", "n"), batch(people)))
 
 

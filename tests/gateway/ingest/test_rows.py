@@ -166,7 +166,7 @@ def test_rows_that_do_not_fit_the_header_keep_all_their_cells(line: str, code: s
 
 
 def test_empty_cells_beyond_the_header_are_ignored() -> None:
-    [contact] = take_csv("phone,name,,\n+5511999990001,Ana,, ,\n")
+    [contact] = take_csv("phone,name,,\n+5511999990001,Ana,,\xa0,\n")
     assert isinstance(contact, Contact)
     assert (contact.first_name, contact.attributes) == ("Ana", {})
 
