@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
@@ -15,11 +15,13 @@ from pydantic import BaseModel, SecretStr
 
 from gateway.canonical import Verdict
 from gateway.contract import AnyAdapter, Credential, Limits, NotAuthorised, Reply, Step, Token, VendorError
-from gateway.encoding import Encoded, encode
+from gateway.encoding import REDACTED, Encoded, encode
 from gateway.transport import Transport
 
 T = TypeVar("T")
 _FRESH = timedelta(seconds=30)
+MIN_SECRET = 6
+"""Credentials shorter than this are not looked for in replies: they are everywhere."""
 
 
 class CredentialLocked(NotAuthorised):
@@ -128,19 +130,38 @@ class Channel:
     async def _attempt(self, step: Step[Any], encoded: Encoded, read: Callable[[Reply], T]) -> T:
         account = self.account
         attempt = await self.recorder.intend(step, encoded)
+        authorisation = self._authorisation()
         reply = None
         try:
-            reply = await self.transport.send(account.base_url, encoded, self._authorisation(), account.limits.timeout)
+            reply = await self.transport.send(account.base_url, encoded, authorisation, account.limits.timeout)
             value = read(reply)
         except VendorError as error:
+            reply, error.detail = self._without_secrets(authorisation, reply, error.detail)
+            error.args = (error.detail,)
             if isinstance(error, NotAuthorised):
                 account.token = None
                 if account.adapter.auth.locks:
                     await self.locks.lock(account.fingerprint, error.detail)
             await self.recorder.conclude(attempt, error.verdict, reply, error.detail)
             raise
+        reply, _ = self._without_secrets(authorisation, reply, "")
         await self.recorder.conclude(attempt, Verdict.ACCEPTED, reply, "")
         return value
+
+    def _without_secrets(
+        self, authorisation: list[tuple[str, str]], reply: Reply | None, detail: str
+    ) -> tuple[Reply | None, str]:
+        """Reply and detail for the record: vendors have been met that answer with the token they were sent."""
+        tokens = [value.removeprefix(self.account.adapter.auth.scheme) for _, value in authorisation]
+        secrets = [text for text in (*texts(self.account.credentials), *tokens) if len(text) >= MIN_SECRET]
+        for text in secrets:
+            detail = detail.replace(text, REDACTED)
+        if reply is not None:
+            body = reply.body
+            for text in secrets:
+                body = body.replace(text.encode(), REDACTED.encode())
+            reply = replace(reply, body=body)
+        return reply, detail
 
     async def _refuse_if_locked(self) -> None:
         if self.ignore_lock or not self.account.adapter.auth.locks:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from gateway.canonical import Contact, Fault, ListHead, LossEntry, LossReport, Mode, Profile
 from gateway.contract import ActivationKind, AnyAdapter, Plan, Settings
+from gateway.ingest import ProfileBuilder
 from gateway.problem import ErrorItem, Problem, pointer
 from gateway.routing import Asked, destinations_for
 from gateway.settings import Destination, Tenant, explain
@@ -29,30 +30,10 @@ def remote_key(delivery_id: str, part: int) -> str:
 
 def profile_of(contacts: Iterable[Contact]) -> Profile:
     """The profile of these contacts."""
-    count = 0
-    fields: set[str] = set()
-    attributes: dict[str, None] = {}
+    builder = ProfileBuilder()
     for contact in contacts:
-        count += 1
-        fields.update(name for name in _PROFILED if getattr(contact, name) is not None)
-        attributes.update(dict.fromkeys(contact.attributes))
-    if attributes:
-        fields.add("attributes")
-    return Profile(count, frozenset(fields), tuple(attributes))
-
-
-_PROFILED = (
-    "phone",
-    "id",
-    "first_name",
-    "last_name",
-    "company",
-    "email",
-    "language",
-    "time_zone",
-    "priority",
-    "tag",
-)
+        builder.add(contact)
+    return builder.profile()
 
 
 @dataclass(frozen=True, slots=True)

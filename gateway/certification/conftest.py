@@ -63,7 +63,10 @@ async def bench(registry: Registry, adapter: AnyAdapter) -> AsyncIterator[Bench]
 
 @pytest.fixture(scope="module")
 async def open_stage(
-    registry: Registry, name: str, tmp_path_factory: pytest.TempPathFactory, anyio_backend: str
+    registry: Registry,
+    name: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    anyio_backend: str,  # noqa: ARG001 - makes pytest run the fixture in the loop of the tests
 ) -> AsyncIterator[Stage]:
     async with staged(registry, name, tmp_path_factory.mktemp(name)) as opened:
         yield opened

@@ -12,7 +12,7 @@ from typing import Any
 from gateway.canonical import Contact, ListHead
 from gateway.certification import samples
 from gateway.certification.bench import written
-from gateway.contract import AnyAdapter, Batch, Job, Limits, Step, Style, Wait
+from gateway.contract import AnyAdapter, Batch, Job, Step, Style, Wait
 from gateway.driver import careful
 from gateway.planning import profile_of, remote_key
 from gateway.registry import load

@@ -111,7 +111,7 @@ async def staged(registry: Registry, name: str, folder: Path) -> AsyncIterator[S
         whole = replace(own, name=WHOLE, limits=replace(own.limits, **LIMITS))
         split = replace(own, name=SPLIT, limits=replace(own.limits, **LIMITS, **PIECES))
         tenant = replace(tenant, destinations={WHOLE: whole, SPLIT: split})
-        server = config.server.model_copy(update={"budget": 30.0, "settle": 0.5})
+        server = config.server.model_copy(update={"budget": 30.0, "settle": 0.2})
         config = replace(config, server=server, tenants={"demo": tenant})
         async with host.running(registry, config) as opened:
             yield Stage(registry.adapters[name], running[name].simulation, opened, tenant)

@@ -81,7 +81,8 @@ async def test_recorded_replies_lead_to_the_same_requests(bench: Bench, scenario
             assert reply is not None
             move = exchange.send(careful(move)(reply))
     except StopIteration as end:
-        assert end.value == (remote, receipt)
+        result = end.value
+    assert result == (remote, receipt)
     assert said == [turn.request for turn in tape.turns]
 
 

@@ -1,4 +1,4 @@
-"""No row twice, no row lost, no false outcome, whatever the vendor does: each fault switch at each step of a delivery."""
+"""No row twice, no row lost, no false outcome, whatever the vendor does: each fault switch at each step."""
 
 import itertools
 
@@ -25,14 +25,22 @@ def is_blind(adapter: AnyAdapter) -> bool:
     return all(adapter.capability(verb).support is Support.NONE for verb in (Verb.FIND, Verb.READ, Verb.STATUS))
 
 
-@pytest.mark.parametrize("kind", [kind for kind in FAULTS if kind != "drop_row"])
-@pytest.mark.parametrize("label", LISTS)
+CASES = [
+    (label, kind)
+    for label in LISTS
+    for kind in FAULTS
+    if kind != "drop_row" and (label != "in pieces" or kind in ("drop_before", "drop_after", "error_after"))
+]
+
+
+@pytest.mark.parametrize(("label", "kind"), CASES)
 async def test_a_fault_at_any_step_makes_no_false_outcome(stage: Stage, label: str, kind: str) -> None:
     scenario, destination = LISTS[label]
     for step in itertools.count():
         stage.simulation.reset()
         stage.simulation.break_next(kind, skip=step, seconds=SECONDS.get(kind, 0.0))
         sent = await stage.send(scenario, destination)
+        await stage.simulation.quiet()
         assert list(disagreements(sent, stage.ledger)) == [], f"{kind} at request {step + 1}: {stage.ledger.requests}"
         if stage.simulation.faults:
             break  # the delivery ended before the fault's turn came

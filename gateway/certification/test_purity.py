@@ -1,4 +1,4 @@
-"""An adapter is free of I/O: no network, clock, chance, environment or file outside its simulator. Read off its source."""
+"""An adapter is free of I/O: no network, clock, chance, environment or file, its simulator left out. By its source."""
 
 import ast
 import importlib

@@ -196,7 +196,7 @@ async def test_more_contacts_reach_the_same_list(bench: Bench) -> None:
     if not has(bench.adapter, Verb.APPEND):
         return
     assert bench.adapter.append is not None
-    job, people, batch, remote = await made(bench)
+    job, people, _, remote = await made(bench)
     pattern = samples.country_of(bench.adapter, bench.options)
     more = [samples.contact(row, phone=pattern.format(row)) for row in (11, 12)]
     receipt = await bench.talk(bench.adapter.append(job, remote, samples.batch(more, 2)))

@@ -7,10 +7,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import click
 import msgspec
+import typer
+from typer.exceptions import TyperException
 
 EXIT_USAGE = 2
+
+
+class Usage(Exception):
+    """Something that the caller of a command got wrong: what, and what to do."""
 
 
 def config_path(given: str | None) -> Path:
@@ -27,12 +32,20 @@ def guarded(command: Callable[[], Any]) -> int:
 
     try:
         return int(command() or 0)
-    except click.exceptions.Exit as done:
+    except typer.Exit as done:
         return done.exit_code
-    except click.ClickException as error:
-        error.show()
+    except TyperException as error:  # wrong words on the command line
+        show = getattr(error, "show", None)
+        if show is not None:
+            show()
         return EXIT_USAGE
-    except (click.Abort, KeyboardInterrupt):
+    except Usage as error:
+        print(error, file=sys.stderr)
+        return EXIT_USAGE
+    except FileNotFoundError as error:
+        print(f"{error.filename}: no such file", file=sys.stderr)
+        return EXIT_USAGE
+    except (typer.Abort, KeyboardInterrupt):
         return 130
     except ConfigError as error:
         for fault in error.faults:
@@ -82,9 +95,9 @@ def pick_tenant(config: Any, name: str | None) -> Any:
     if name is None and len(config.tenants) == 1:
         return next(iter(config.tenants.values()))
     if name is None:
-        raise click.UsageError(f"there are several tenants, name one with --tenant: {', '.join(config.tenants)}")
+        raise Usage(f"there are several tenants, name one with --tenant: {', '.join(config.tenants)}")
     if name not in config.tenants:
-        raise click.UsageError(f"there is no tenant {name}; there are: {', '.join(config.tenants)}")
+        raise Usage(f"there is no tenant {name}; there are: {', '.join(config.tenants)}")
     return config.tenants[name]
 
 

@@ -4,10 +4,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import click
-
 from gateway import managing, settings
 from gateway.cli import context
+from gateway.cli.context import Usage
 from gateway.cli.tables import console, list_table, vendor_table
 from gateway.problem import Problem
 from gateway.registry import load
@@ -20,7 +19,7 @@ from gateway.vendors import vendor_out
 def vendors(name: str | None, as_json: bool) -> int:
     adapters = load().adapters
     if name is not None and name not in adapters:
-        raise click.UsageError(f"there is no vendor {name}; there are: {', '.join(adapters)}")
+        raise Usage(f"there is no vendor {name}; there are: {', '.join(adapters)}")
     chosen = [adapter for adapter in adapters.values() if name in (None, adapter.name)]
     if as_json:
         context.print_json([vendor_out(adapter).model_dump(mode="json") for adapter in chosen])
@@ -39,7 +38,7 @@ def check(path: Path, tenant_name: str | None, destination: str | None, as_json:
             tenant = context.pick_tenant(host.config, tenant_name)
             if destination is not None and destination not in tenant.destinations:
                 known = ", ".join(tenant.destinations)
-                raise click.UsageError(f"there is no destination {destination}; there are: {known}")
+                raise Usage(f"there is no destination {destination}; there are: {known}")
             for name in [destination] if destination else tenant.destinations:
                 try:
                     facts = await managing.check(host, tenant, name)

@@ -1,10 +1,8 @@
 """`gateway send` and `gateway preview`: a file straight to its destinations, without a running server."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
-import click
 import msgspec
 from pydantic import ValidationError
 from rich.progress import Progress, SpinnerColumn, TextColumn
@@ -12,6 +10,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from gateway import creating, previewing, settings
 from gateway.canonical import ListHead
 from gateway.cli import context
+from gateway.cli.context import Usage
 from gateway.cli.tables import console, list_table, preview_tables
 from gateway.host import Host
 from gateway.ingest import Intake, Normaliser, Source, SourceError, collect, open_csv, open_items, open_ndjson
@@ -111,10 +110,10 @@ def read(
         columns = msgspec.json.decode(mapping.encode(), type=dict[str, str]) if mapping else None
         return head, open_csv(stream, delimiter=delimiter, encoding=encoding, mapping=columns)
     except SourceError as error:
-        raise click.ClickException(f"{file}: {error.detail}") from None
+        raise Usage(f"{file}: {error.detail}") from None
     except msgspec.DecodeError as error:
         what = "--mapping" if mapping and file.suffix != ".json" else str(file)
-        raise click.ClickException(f"{what}: is not the JSON that it should be: {error}") from None
+        raise Usage(f"{what}: is not the JSON that it should be: {error}") from None
 
 
 def _head(values: dict[str, Any]) -> ListHead:
@@ -122,12 +121,11 @@ def _head(values: dict[str, Any]) -> ListHead:
         return ListHead.model_validate_json(msgspec.json.encode(values), strict=True)
     except ValidationError as error:
         told = "\n".join(f"  {key}: {why}" for key, why in settings.explain(error))
-        raise click.UsageError(f"the list is not valid:\n{told}") from None
+        raise Usage(f"the list is not valid:\n{told}") from None
 
 
 def take_in(source: Source, head: ListHead, tenant: Tenant) -> Intake:
     try:
         return collect(source, Normaliser(head.default_region or tenant.default_region), head.duplicates)
     except SourceError as error:
-        print(error.detail, file=sys.stderr)
-        raise click.ClickException(error.detail) from None
+        raise Usage(error.detail) from None

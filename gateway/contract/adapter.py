@@ -230,7 +230,9 @@ class Adapter(Generic[C, O]):
         if self.plan:
             return self.plan(head, profile, options, limits)
         style = Style.DELIVER if self.deliver else Style.CREATE
-        return Plan(style, limits.contacts_per_list, limits.batch_size)
+        # Without `append` a remote list takes no second batch.
+        whole = limits.contacts_per_list if self.append else min(limits.contacts_per_list, limits.batch_size)
+        return Plan(style, whole, min(limits.batch_size, whole))
 
 
 AnyAdapter = Adapter[Any, Any]

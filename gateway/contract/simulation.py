@@ -90,6 +90,8 @@ class Simulation:
     def __init__(self) -> None:
         self.ledger = Ledger()
         self.faults: list[Fault] = []
+        self.late: set[asyncio.Task[None]] = set()
+        """What `store_late` has yet to do."""
         control = [
             Route("/_simulator/ledger", self._show_ledger),
             Route("/_simulator/faults", self._set_fault, methods=["POST"]),
@@ -143,6 +145,10 @@ class Simulation:
             self.faults.remove(fault)
         return fault
 
+    async def quiet(self) -> None:
+        """Wait until nothing comes late any more."""
+        await asyncio.gather(*self.late)
+
     async def _show_ledger(self, request: Request) -> Response:
         return JSONResponse(self.ledger.as_json())
 
@@ -169,7 +175,6 @@ class _FaultSwitches:
     def __init__(self, app: ASGIApp, simulation: Simulation) -> None:
         self.app = app
         self.simulation = simulation
-        self._late: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"].startswith("/_simulator/"):
@@ -189,8 +194,8 @@ class _FaultSwitches:
             drop(scope)
         elif kind == "store_late":
             task = asyncio.create_task(self._store_late(scope, body, fault.seconds))
-            self._late.add(task)
-            task.add_done_callback(self._late.discard)
+            self.simulation.late.add(task)
+            task.add_done_callback(self.simulation.late.discard)
             drop(scope)
         elif kind == "rate_limited":
             await self._answer(scope, send, self.simulation.rate_limited(fault.retry_after))

@@ -231,7 +231,7 @@ def _head_of_query(parameters: FileParameters) -> ListHead:
 def _refuse_list_parameters(parameters: FileParameters, why: str) -> None:
     """Raise for list fields in the query of a body that has another place for them, or none."""
     given = parameters.model_dump(include={*LIST_PARAMETERS, "activation"}, exclude_none=True)
-    items = [ErrorItem(pointer=f"/{name}", code="field.unknown", detail=why) for name in given]
+    items = [ErrorItem(pointer=name, code="field.unknown", detail=why) for name in given]
     if items:
         raise Problem("request.invalid", "query parameters are not valid, see errors", items)
 

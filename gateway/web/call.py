@@ -61,7 +61,7 @@ class Call:
         try:
             parsed = model.model_validate(values)
         except ValidationError as error:
-            items += error_items(error, "")
+            items += [one.model_copy(update={"pointer": one.pointer[1:]}) for one in error_items(error, "")]
         if items:
             raise Problem("request.invalid", "query parameters are not valid, see errors", items)
         return parsed

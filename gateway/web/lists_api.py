@@ -5,13 +5,14 @@ import base64
 import json
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
 from gateway import creating, managing, previewing
 from gateway.canonical import ContactIn, ListHead, Outcome
+from gateway.canonical.lists import Text
 from gateway.creating import Created
 from gateway.problem import ErrorItem, Problem
 from gateway.rejections import rejections_file
@@ -74,8 +75,8 @@ class ListPatch(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str | None = Field(None, min_length=1, max_length=255)
-    description: str | None = Field(None, min_length=1, max_length=2000)
+    name: Text | None = Field(None, min_length=1, max_length=255)
+    description: Text | None = Field(None, min_length=1, max_length=2000)
 
 
 class ResolveIn(BaseModel):

@@ -83,9 +83,21 @@ def form(boundary: str, head: dict[str, Any], file: bytes) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("first", "second", "status"),
     [
-        (form("one", {"name": "A"}, b"phone\n+5511999990001\n"), form("two", {"name": "A"}, b"phone\n+5511999990001\n"), 201),
-        (form("one", {"name": "A"}, b"phone\n+5511999990001\n"), form("one", {"name": "A"}, b"phone\n+5511999990002\n"), 422),
-        (form("one", {"name": "A"}, b"phone\n+5511999990001\n"), form("one", {"name": "B"}, b"phone\n+5511999990001\n"), 422),
+        (
+            form("one", {"name": "A"}, b"phone\n+5511999990001\n"),
+            form("two", {"name": "A"}, b"phone\n+5511999990001\n"),
+            201,
+        ),
+        (
+            form("one", {"name": "A"}, b"phone\n+5511999990001\n"),
+            form("one", {"name": "A"}, b"phone\n+5511999990002\n"),
+            422,
+        ),
+        (
+            form("one", {"name": "A"}, b"phone\n+5511999990001\n"),
+            form("one", {"name": "B"}, b"phone\n+5511999990001\n"),
+            422,
+        ),
         ({"json": a_list()}, {"json": a_list(name="Other")}, 422),
         (
             {"content": b"phone\n+5511999990001\n", "headers": {"Content-Type": "text/csv"}, "params": {"name": "A"}},
@@ -104,9 +116,7 @@ async def test_what_counts_as_the_same_payload(
     globex: httpx.AsyncClient, request: pytest.FixtureRequest, first: Any, second: Any, status: int
 ) -> None:
     key = {"Idempotency-Key": f"k-{request.node.callspec.id.replace(' ', '-')}"}
-    answers = [
-        await globex.post(LISTS, **(one | {"headers": one.get("headers", {}) | key})) for one in (first, second)
-    ]
+    answers = [await globex.post(LISTS, **(one | {"headers": one.get("headers", {}) | key})) for one in (first, second)]
     assert [answer.status_code for answer in answers] == [201, status], answers[1].text
     if status == 422:
         assert problem(answers[1]) == refusal(422, "idempotency.mismatch")

@@ -1,4 +1,4 @@
-"""Acme Dialer, lists API v3 (https://acme.example/docs/lists, read 2026-11). One call makes a list with its contacts."""
+"""Acme Dialer, lists API v3 (https://acme.example/docs/lists, read 2026-11). One call makes a list with contacts."""
 
 from datetime import datetime
 from typing import Any
@@ -45,8 +45,7 @@ from gateway.contract import (
 )
 from gateway.contract.simulation import Simulator
 
-NAME_ROOM = 60
-"""A name has 76 characters at Acme; a blank and our key of 15 stand behind it."""
+NAME_ROOM = 60  # of 76 at Acme: a blank and our key of 15 stand behind it
 CAMPAIGN = "Acme lists only store contacts: it is set on the campaign"
 NO_FIELD = "an Acme contact has no such field"
 START = "start a campaign over the list in Acme's console"
@@ -106,15 +105,13 @@ def deliver(job: Job[Options], batch: Batch) -> Exchange[Opened]:
             success=lambda: json_reply({"ok": True, "id": "1", "stored": sent}),
         )
     )
-    remote = RemoteList(created.id, list_name(job), job.key, created.stored)
-    return Opened(remote, receipt(sent, created.stored))
+    return Opened(RemoteList(created.id, list_name(job), job.key, created.stored), receipt(sent, created.stored))
 
 
 def receipt(sent: int, stored: int) -> Receipt:
     """Acme only counts: the right number settles every contact, another one settles none."""
-    if stored == sent:
-        return Receipt(rest=Outcome.ACCEPTED)
-    return Receipt(detail=f"sent {sent}, the vendor counts {stored}")
+    rest = Outcome.ACCEPTED if stored == sent else Outcome.UNKNOWN
+    return Receipt(rest=rest, detail=f"sent {sent}, the vendor counts {stored}")
 
 
 def find(job: Job[Options], remote: RemoteList | None, batch: Batch | None) -> Exchange[Finding]:  # noqa: ARG001
@@ -125,8 +122,8 @@ def find(job: Job[Options], remote: RemoteList | None, batch: Batch | None) -> E
         return Finding(Verdict.NOT_SENT, detail="no list has our key in its name")
     there = RemoteList(ours[0].id, ours[0].name, job.key, ours[0].contacts)
     told = receipt(len(batch.contacts) if batch else 0, there.count or 0)
-    settled = batch is None or told.rest is Outcome.ACCEPTED
-    return Finding(Verdict.ACCEPTED if settled else Verdict.UNKNOWN, there, told, told.detail)
+    verdict = Verdict.ACCEPTED if batch is None or told.rest is Outcome.ACCEPTED else Verdict.UNKNOWN
+    return Finding(verdict, there, told, told.detail)
 
 
 def lists(options: Options) -> Step[tuple[Listed, ...]]:
@@ -164,13 +161,11 @@ def examine(head: ListHead, profile: Profile, options: Options, contact: Contact
     return Examination(dropped_fields(contact, FIELDS.uncarried()))
 
 
-WORKING = {
+USE_CONSOLE = Capability(Support.NONE, "the lists API v3 has no such call: use Acme's console")
+CAPABILITIES = dict.fromkeys(Verb, USE_CONSOLE) | {
     Verb.DELIVER: Capability(Support.NATIVE, "one call with all contacts"),
     Verb.FIND: Capability(Support.NATIVE, "by our key in the name"),
     Verb.CHECK: Capability(Support.NATIVE, "reads the lists"),
-}
-MISSING = {
-    verb: Capability(Support.NONE, f"Acme has no {verb} call: use its console") for verb in Verb if verb not in WORKING
 }
 
 ADAPTER: Adapter[Credentials, Options] = Adapter(
@@ -182,7 +177,7 @@ ADAPTER: Adapter[Credentials, Options] = Adapter(
     credentials=Credentials,
     options=Options,
     list_options=Settings,
-    capabilities=WORKING | MISSING,
+    capabilities=CAPABILITIES,
     limits=Limits(batch_size=1_000, contacts_per_list=1_000, visibility_delay=2.0),
     fields=FIELDS,
     activation=ActivationKind.PASSIVE,

@@ -2,7 +2,7 @@
 
 import json
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -17,8 +17,8 @@ MOST = 1_000
 class AcmeSimulation(Simulation):
     """One workspace."""
 
-    credentials = {"api_key": "simulated-acme-key"}
-    options = {"workspace": "sales"}
+    credentials: ClassVar = {"api_key": "simulated-acme-key"}
+    options: ClassVar = {"workspace": "sales"}
 
     def routes(self) -> list[Route]:
         return [Route("/v3/sales/lists", self._lists, methods=["GET", "POST"])]
