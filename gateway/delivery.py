@@ -4,7 +4,7 @@ A vendor call whose outcome is unknown is never repeated blindly and never faile
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -36,6 +36,7 @@ from gateway.contract import (
 from gateway.driver import Patience, run
 from gateway.planning import draft, merged_options
 from gateway.problem import Problem
+from gateway.readback import Find, Sleep, look_up, watch
 from gateway.recording import AttemptRecorder, secret_texts
 from gateway.settings import Destination, Server, Tenant
 from gateway.store import deliveries as stored
@@ -45,11 +46,8 @@ from gateway.store.deliveries import StoredDelivery, StoredRemote
 
 log = structlog.get_logger("gateway.delivery")
 
-LOOKS = (0.1, 0.2, 0.3, 0.4)
-"""When an unclear request is looked up: shares of the vendor's visibility delay, one after the other."""
 TRIES = 2
 """How often a batch is sent at most, the second time only after it is proven that the first had no effect."""
-Sleep = Callable[[float], Awaitable[None]]
 
 
 class _Stopped(Exception):
@@ -150,7 +148,7 @@ class Courier:
         except Unclear as error:
             absent = False
             for one in missing:
-                finding = await self._look_up(work, one, None, None, error)
+                finding = await self._look_up(work, one, None, None, error.detail)
                 if finding.remote is not None:
                     made[one.part] = finding.remote
                 elif finding.verdict is Verdict.NOT_SENT:
@@ -212,19 +210,18 @@ class Courier:
         try:
             opened = await self._open_or_append(work, part, remote, batch)
         except Unclear as error:
-            finding = await self._look_up(work, part, remote, batch, error)
+            finding = await self._look_up(work, part, remote, batch, error.detail)
+            if finding.verdict is Verdict.NOT_SENT and tries <= 1:
+                raise _Stopped(NotSent("sent twice, proven absent twice")) from error
             if finding.verdict is Verdict.NOT_SENT:
-                if tries <= 1:
-                    raise _Stopped(NotSent("sent twice, proven absent twice")) from error
                 return await self._send(work, part, finding.remote or remote, number, people, tries - 1)
-            if finding.verdict is not Verdict.ACCEPTED:
-                if finding.remote is not None:
-                    await self.database.run(stored.save_remote, work.delivery.id, part.part, finding.remote)
-                await self._leave_unknown(work, part.part, number, finding.detail or error.detail)
-                return finding.remote or remote, False
-            found = finding.remote or remote
-            assert found is not None, "an accepted finding names its list"
-            opened = Opened(found, finding.receipt or Receipt(rest=Outcome.ACCEPTED))
+            there = finding.remote or remote
+            if there is None:
+                await self._leave_unknown(work, part.part, number, finding.detail)
+                return None, False
+            proven = Outcome.ACCEPTED if finding.verdict is Verdict.ACCEPTED else Outcome.UNKNOWN
+            opened = Opened(there, finding.receipt or Receipt(rest=proven, detail=finding.detail))
+            return await self._settle(work, part, batch, people, opened, looked=True)
         except Refused as error:
             if remote is None or isinstance(error, NotAuthorised):
                 raise _Stopped(error) from error
@@ -247,66 +244,55 @@ class Courier:
         return Opened(replace(remote, count=(remote.count or 0) + len(batch.contacts)), receipt)
 
     async def _settle(
-        self, work: _Work, part: StoredRemote, batch: Batch, people: list[tuple[int, Contact]], opened: Opened
+        self,
+        work: _Work,
+        part: StoredRemote,
+        batch: Batch,
+        people: list[tuple[int, Contact]],
+        opened: Opened,
+        *,
+        looked: bool = False,
     ) -> tuple[RemoteList, bool]:
-        """Record what a receipt says of each contact; pending ones are watched until the vendor shows them."""
+        """Record what a receipt says of each contact. Queued ones are watched, doubtful ones read back (once)."""
         receipt, remote = opened.receipt, opened.remote
         before = replace(remote, count=max((remote.count or 0) - len(people), 0))
         await self.database.run(books.apply_receipt, work.delivery, part.part, people, receipt, remote)
-        if any(receipt.of(contact).outcome is Outcome.PENDING for _, contact in people):
-            receipt = await self._watch(work, part, before, batch, receipt)
+        outcomes = {receipt.of(contact).outcome for _, contact in people}
+        better: Receipt | None = None
+        if Outcome.PENDING in outcomes:
+            pause = max(work.destination.limits.visibility_delay, 0.05)
+            patience = Patience.of(self.server.settle)
+            better = await watch(self._finder(work, part, before, batch), pause, self.sleep, patience, receipt)
+        elif Outcome.UNKNOWN in outcomes and not looked and work.adapter.find is not None:
+            finding = await self._look_up(work, part, before, batch, receipt.detail)
+            if finding.receipt is not None and finding.verdict is not Verdict.NOT_SENT:
+                better = replace(finding.receipt, items={**receipt.items, **finding.receipt.items})
+        if better is not None:
+            receipt = better
             await self.database.run(books.apply_receipt, work.delivery, part.part, people, receipt, remote)
-        clear = all(receipt.of(contact).outcome is not Outcome.UNKNOWN for _, contact in people)
-        return remote, clear
-
-    async def _watch(
-        self, work: _Work, part: StoredRemote, before: RemoteList, batch: Batch, receipt: Receipt
-    ) -> Receipt:
-        """Look until a queued batch is settled; unknown when the time is up."""
-        patience = Patience.of(self.server.settle)
-        pause = max(work.destination.limits.visibility_delay, 0.05)
-        detail = receipt.detail
-        while patience.left > 0:
-            await self.sleep(pause)
-            finding = await self._find(work, part, before, batch)
-            found = finding.receipt
-            if found is not None and finding.verdict is Verdict.ACCEPTED and found.rest is not Outcome.PENDING:
-                return found
-            detail = finding.detail or detail
-        return Receipt(receipt.items, Outcome.UNKNOWN, detail or "the vendor did not show these contacts in time")
+        return remote, all(receipt.of(contact).outcome is not Outcome.UNKNOWN for _, contact in people)
 
     async def _look_up(
-        self, work: _Work, part: StoredRemote, remote: RemoteList | None, batch: Batch | None, error: Unclear
+        self, work: _Work, part: StoredRemote, remote: RemoteList | None, batch: Batch | None, detail: str
     ) -> Finding:
-        """Read back what became of an unclear request, several times over the visibility delay.
-
-        An absence is believed only at the end, and only when no look-up said otherwise.
-        """
+        """Read back what became of an unclear request; unknown where the vendor has nothing to look up."""
         if work.adapter.find is None:
             why = work.adapter.capability(Verb.FIND).note
-            return Finding(Verdict.UNKNOWN, detail=f"{error.detail}; {why}")
-        finding = Finding(Verdict.UNKNOWN)
-        seen: RemoteList | None = None
-        for share in LOOKS:
-            await self.sleep(work.destination.limits.visibility_delay * share)
-            finding = await self._find(work, part, remote, batch)
-            if finding.verdict is Verdict.ACCEPTED:
-                return finding
-            seen = finding.remote or seen
-        if finding.verdict is Verdict.NOT_SENT and finding.remote is None and seen is not None and remote is None:
-            finding = Finding(Verdict.UNKNOWN, seen, detail="the list was seen once and not again")
-        return finding if finding.detail else replace(finding, detail=error.detail)
+            return Finding(Verdict.UNKNOWN, detail=f"{detail}; {why}")
+        delay = work.destination.limits.visibility_delay
+        return await look_up(self._finder(work, part, remote, batch), delay, self.sleep, known=remote, detail=detail)
 
-    async def _find(self, work: _Work, part: StoredRemote, remote: RemoteList | None, batch: Batch | None) -> Finding:
-        find = work.adapter.find
-        if find is None:
-            return Finding(Verdict.UNKNOWN)
-        try:
-            number = batch.number if batch else None
-            finding: Finding = await self._talk(work, part.part, number, find(work.job(part), remote, batch))
-            return finding
-        except VendorError as error:
-            return Finding(Verdict.UNKNOWN, detail=f"the look-up failed: {error.detail}")
+    def _finder(self, work: _Work, part: StoredRemote, remote: RemoteList | None, batch: Batch | None) -> Find:
+        async def find() -> Finding:
+            assert work.adapter.find is not None
+            try:
+                exchange = work.adapter.find(work.job(part), remote, batch)
+                finding: Finding = await self._talk(work, part.part, batch.number if batch else None, exchange)
+                return finding
+            except VendorError as error:
+                return Finding(Verdict.UNKNOWN, detail=f"the look-up failed: {error.detail}")
+
+        return find
 
     async def _talk(self, work: _Work, part: int | None, batch: int | None, exchange: Any) -> Any:
         account = self.accounts.account(work.destination)

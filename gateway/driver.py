@@ -58,7 +58,12 @@ class Patience:
 async def run(
     exchange: Exchange[T], sender: Sender, patience: Patience, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 ) -> T:
-    """Drive the exchange to its end over a sender. Raises the `VendorError` that the exchange did not handle."""
+    """Drive the exchange to its end over a sender. Raises the `VendorError` that the exchange did not handle.
+
+    An unclear end before any step that must not be repeated was tried is `NotSent`: nothing that counts has happened,
+    and the whole exchange may be driven again.
+    """
+    risked = False
     try:
         move: Step[Any] | Wait = next(exchange)
         while True:
@@ -69,6 +74,7 @@ async def run(
                 await sleep(move.seconds)
                 move = exchange.send(None)
                 continue
+            risked = risked or not move.repeatable
             try:
                 value = await _perform(move, sender, patience)
             except VendorError as error:
@@ -78,6 +84,10 @@ async def run(
     except StopIteration as end:
         result: T = end.value
         return result
+    except Unclear as error:
+        if risked:
+            raise
+        raise NotSent(error.detail, code=error.code) from error
     finally:
         exchange.close()
 

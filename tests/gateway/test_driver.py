@@ -94,6 +94,20 @@ async def test_what_ends_badly(answers: list[Any], repeatable: bool, error: type
     assert sender.sent == sent
 
 
+async def test_an_unclear_look_before_anything_was_sent_is_not_sent() -> None:
+    """A reading step that fails for good leaves nothing in doubt: the list was not touched yet."""
+    sender = Scripted(Unclear("reset"), Unclear("reset"), Unclear("reset"))
+    with pytest.raises(NotSent):
+        await run(create(repeatable=True), sender, patience())
+
+    def look_then_create() -> Exchange[int]:
+        yield from ask(step(True))
+        return (yield from ask(step(False)))
+
+    with pytest.raises(Unclear):
+        await run(look_then_create(), Scripted(GOOD, Unclear("reset")), patience())
+
+
 async def test_an_exchange_may_handle_a_refusal() -> None:
     def exchange() -> Exchange[str]:
         try:

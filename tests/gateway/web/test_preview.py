@@ -146,4 +146,3 @@ async def test_a_preview_needs_no_credentials(
     keyed = settings.Config(without.path, without.server, without.tenants, gateway.host.config.keys, None)
     monkeypatch.setattr(gateway.host, "config", keyed)
     assert (await acme.post(PREVIEW, json=a_list(None, destinations="all"))).json() == with_secrets
-
