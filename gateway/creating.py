@@ -80,7 +80,9 @@ async def create(
     try:
         created = await host.database.run(_store, tenant.name, planned, idempotency_key)
     except ReferenceTaken as taken:  # without an id when another process took it at the same moment
-        found = taken.list_id or await host.database.run(store.by_reference, tenant.name, head.reference)
+        found: str | None = taken.list_id or None
+        if found is None and head.reference is not None:
+            found = await host.database.run(store.by_reference, tenant.name, head.reference)
         raise _reference_taken(head, found or "") from None
     start_delivery(host, tenant, created)
     return created

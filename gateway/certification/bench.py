@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from gateway.canonical import Contact, Verdict
@@ -12,7 +12,7 @@ from gateway.channel import Account, Channel, Gate
 from gateway.contract import AnyAdapter, Batch, Exchange, Job, Opened, Receipt, RemoteList, Reply, Step, Style
 from gateway.contract.simulation import Ledger, Simulation, Simulator
 from gateway.driver import Patience, run
-from gateway.encoding import Encoded
+from gateway.encoding import Encoded, encode
 from gateway.registry import load
 from gateway.sandbox import sandbox
 from gateway.transport import Transport
@@ -59,8 +59,6 @@ class Tape:
 
 def written(step: Step[Any]) -> bytes:
     """A step's request in bytes, `***` where a credential belongs."""
-    from gateway.encoding import encode
-
     encoded = encode(step.request)
     try:
         body = b"".join(encoded.content.chunks()) if encoded.content else b""
@@ -119,7 +117,7 @@ def opening(adapter: AnyAdapter, job: Job[Any], batch: Batch) -> Exchange[tuple[
 
 def now() -> datetime:
     """The time, in whole seconds: simulators compare schedules with their own clock."""
-    return datetime.now(samples.UTC).replace(microsecond=0)
+    return datetime.now(UTC).replace(microsecond=0)
 
 
 @asynccontextmanager

@@ -16,20 +16,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_REGISTRY] = load()
+    known = load()
+    chosen = config.getoption("--adapter", default=None) or list(known.adapters)
+    if unknown := sorted(set(chosen) - set(known.adapters)):
+        raise pytest.UsageError(
+            f"no adapter {', '.join(unknown)} is registered; there are: {', '.join(known.adapters)}"
+        )
+    config.stash[_REGISTRY] = known
+    config.stash[_CHOSEN] = tuple(chosen)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Every test that asks for an adapter runs for each of them."""
     if "name" in metafunc.fixturenames:
-        known = metafunc.config.stash[_REGISTRY].adapters
-        chosen = metafunc.config.getoption("--adapter", default=None) or list(known)
-        if unknown := sorted(set(chosen) - set(known)):
-            raise pytest.UsageError(f"no adapter {', '.join(unknown)} is registered; there are: {', '.join(known)}")
+        chosen = metafunc.config.stash[_CHOSEN]
         metafunc.parametrize("name", chosen, scope="module")
 
 
 _REGISTRY = pytest.StashKey[Registry]()
+_CHOSEN = pytest.StashKey[tuple[str, ...]]()
 
 
 @pytest.fixture(scope="session")

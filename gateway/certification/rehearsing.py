@@ -5,7 +5,7 @@
 
 import hashlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +18,7 @@ from gateway.planning import profile_of, remote_key
 from gateway.registry import load
 
 
-def steps(exchange: Any) -> Iterator[Step[Any]]:
+def steps(exchange: Any) -> Generator[Step[Any], None, Any]:
     """The steps of an exchange that is fed each step's own success; its result is the iterator's."""
     try:
         move = next(exchange)

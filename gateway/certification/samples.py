@@ -175,5 +175,6 @@ SCENARIOS = (
     Scenario("hostile texts", _rows(2 * len(HOSTILE), _hostile)),
     Scenario("repeated numbers, all kept", _repeated, lambda _: {"duplicates": "keep_all"}),
     EVERYTHING,
+    Scenario("many attributes", _rows(2, lambda _: {"attributes": {f"name_{n}": f"value {n}" for n in range(30)}})),
     *(Scenario(f"list name {place}", _rows(2), _named(name)) for place, name in enumerate(NAMES)),
 )

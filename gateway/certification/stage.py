@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +22,13 @@ from gateway.sandbox_config import write_config
 from gateway.settings import Tenant
 from gateway.store import deliveries as stored
 from gateway.store import lists as store
-from gateway.store import operations as work
 
 WHOLE, SPLIT = "whole", "split"
 """The stage's destinations: one that takes a list in one piece, and one that cuts five contacts into three batches."""
 TIMEOUT = 0.6
 VISIBILITY = 0.06
-LIMITS = {"requests_per_minute": 100_000, "visibility_delay": VISIBILITY, "timeout": TIMEOUT}
-PIECES = {"batch_size": 2, "contacts_per_list": 4}
+LIMITS: dict[str, Any] = {"requests_per_minute": 100_000, "visibility_delay": VISIBILITY, "timeout": TIMEOUT}
+PIECES: dict[str, Any] = {"batch_size": 2, "contacts_per_list": 4}
 PATIENT = 60.0
 
 
@@ -37,18 +36,18 @@ PATIENT = 60.0
 class Sent:
     """What the gateway says of a list, contact by contact."""
 
-    list: ListOut
+    resource: ListOut
     outcomes: Sequence[tuple[str, Outcome]]
     """Number (with its plus sign) and outcome of every row, in order."""
     details: Sequence[str]
 
     @property
     def counts(self) -> Counts:
-        return self.list.counts
+        return self.resource.counts
 
     @property
     def losses(self) -> list[LossEntry]:
-        return [loss for delivery in self.list.deliveries for loss in delivery.losses]
+        return [loss for delivery in self.resource.deliveries for loss in delivery.losses]
 
 
 @dataclass(slots=True)
@@ -59,8 +58,6 @@ class Stage:
     simulation: Simulation
     host: Host
     tenant: Tenant
-    requests: dict[str, int] = field(default_factory=dict)
-    """How many requests a scenario takes when nothing goes wrong."""
 
     @property
     def ledger(self) -> Ledger:
@@ -85,9 +82,6 @@ class Stage:
         rows = await run(store.page_of_contacts, list_id, None, 0, 100_000)
         outcomes = [(row.phone or "", Outcome(row.outcome)) for row in rows]
         return Sent(await run(list_out, one), outcomes, [row.detail or "" for row in rows])
-
-    async def operation_state(self, list_id: str) -> str | None:
-        return await self.host.database.run(work.running_operation, list_id)
 
     async def attempts(self, list_id: str) -> list[dict[str, Any]]:
         """Every stored attempt of the list's deliveries."""

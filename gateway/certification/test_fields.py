@@ -35,7 +35,7 @@ LIST_VALUES: dict[str, tuple[Any, Any]] = {
     "name": ("Spring renewals", "Autumn offers"),
     "reference": ("crm-1", "crm-2"),
     "description": ("first wave", "second wave"),
-    "schedule.start_at": tuple((samples.NOW + days * DAY).isoformat() for days in (1, 2)),
+    "schedule.start_at": ((samples.NOW + DAY).isoformat(), (samples.NOW + 2 * DAY).isoformat()),
     "schedule.daily_window": (samples.WINDOW, {**samples.WINDOW, "end": "20:00"}),
     "dialing.max_attempts": (2, 3),
     "dialing.retry_interval": ("PT10M", "PT20M"),

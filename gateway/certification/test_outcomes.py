@@ -25,7 +25,7 @@ async def test_a_plain_and_a_rich_list_are_delivered_whole(
 ) -> None:
     sent = await stage.send(scenario, destination)
     assert tally(sent) == {Outcome.ACCEPTED: 5}
-    assert sent.list.state is State.DELIVERED
+    assert sent.resource.state is State.DELIVERED
     assert list(disagreements(sent, stage.ledger)) == []
 
 

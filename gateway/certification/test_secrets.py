@@ -83,13 +83,13 @@ async def test_secrets_are_in_no_address_attempt_log_or_answer(
     wiretap.echoes = echoes
     with caplog.at_level(logging.DEBUG), structlog.testing.capture_logs() as logs:
         sent = await stage.send(samples.RICH_LIST)
-    attempts = await stage.attempts(sent.list.id)
+    attempts = await stage.attempts(sent.resource.id)
     assert attempts, "no attempt was stored"
     assert wiretap.tokens, "no request was authorised"
     secrets = [*planted(credentials), *wiretap.tokens]
     assert leaked(" ".join(wiretap.targets), secrets) == []
     assert leaked(repr(attempts), secrets) == [], "in a stored attempt"
-    assert leaked(sent.list.model_dump_json() + repr(sent.details), secrets) == [], "in an answer"
+    assert leaked(sent.resource.model_dump_json() + repr(sent.details), secrets) == [], "in an answer"
     assert leaked(repr(logs) + caplog.text, secrets) == [], "in a log"
     assert leaked(repr(stage.host.config) + repr(credentials), secrets) == [], "in a repr"
 

@@ -288,7 +288,7 @@ def phones_and_keys(connection: Connection, list_id: str) -> Iterator[tuple[str 
     query = select(contacts.c.phone, contacts.c.key).where(
         contacts.c.list_id == list_id, contacts.c.outcome.not_in([Outcome.REJECTED.value, Outcome.DUPLICATE.value])
     )
-    yield from connection.execute(query).tuples()
+    yield from ((phone, key) for phone, key in connection.execute(query))  # `tuples()` is deprecated
 
 
 def _in_batch(delivery_id: str, part: int | None, batch: int | None) -> Any:

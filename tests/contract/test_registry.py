@@ -15,7 +15,7 @@ START = (
     "from dataclasses import replace\nfrom gateway.contract import Verb, hookimpl\nfrom adapters.velip import ADAPTER\n"
 )
 SIMULATOR = (
-    "from adapters.velip import provide_simulator as made\n@hookimpl\ndef provide_simulator():\n    return made()\n"
+    "import adapters.velip\n@hookimpl\ndef provide_simulator():\n    return adapters.velip.provide_simulator()\n"
 )
 
 

@@ -10,7 +10,11 @@ import pytest
 
 from gateway.contract.simulation import Ledger
 from tests.gateway.conftest import Gateway, Vendors
-from tests.gateway.web.shapes import LISTS, a_list, create, finished, people, pointers, problem, refusal
+from tests.gateway.web.shapes import LISTS, a_list, create, finished, people, pointers, problem, refusal, until
+
+
+async def asked(ledger: Ledger) -> bool:
+    return bool(ledger.requests)
 
 
 def keyed(key: str, **headers: str) -> dict[str, str]:
@@ -21,7 +25,7 @@ async def test_the_same_request_again_gets_the_first_answer_and_sends_nothing(
     acme: httpx.AsyncClient, ledger: Callable[[str], Ledger], gateway: Gateway
 ) -> None:
     first = await acme.post(LISTS, json=a_list("velip"), headers=keyed("k-replay"))
-    rows, asked = await gateway.rows(), list(ledger("velip").requests)
+    rows, requests = await gateway.rows(), list(ledger("velip").requests)
     again = await acme.post(LISTS, json=a_list("velip"), headers=keyed('"k-replay"'))
     assert (again.status_code, again.content, again.headers["location"]) == (
         first.status_code,
@@ -30,7 +34,7 @@ async def test_the_same_request_again_gets_the_first_answer_and_sends_nothing(
     )
     assert again.headers["content-type"] == "application/json"
     assert ("idempotent-replayed" in first.headers, again.headers["idempotent-replayed"]) == (False, "true")
-    assert (await gateway.rows(), ledger("velip").requests) == (rows, asked)
+    assert (await gateway.rows(), ledger("velip").requests) == (rows, requests)
 
 
 async def test_two_equal_requests_at_once_send_once(
@@ -52,8 +56,7 @@ async def test_a_repeat_while_the_first_is_at_work_points_at_its_operation(
 ) -> None:
     vendors["velip"].simulation.break_next("answer_late", seconds=0.4)
     first = asyncio.create_task(acme.post(LISTS, json=a_list("velip"), headers=keyed("k-at-work")))
-    while not ledger("velip").requests:
-        await asyncio.sleep(0.005)
+    await until(lambda: asked(ledger("velip")))
     repeat = await acme.post(LISTS, json=a_list("velip"), headers=keyed("k-at-work"))
     assert problem(repeat) == refusal(409, "idempotency.in_flight", retryable=True)
     operation = repeat.json()["operation"]

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import pytest
@@ -42,7 +43,7 @@ class Tap:
 
 def unkeyed(text: str | None) -> str:
     """Without what differs from list to list: our key, the boundary made of it, and ids that the vendor gives."""
-    text = re.sub(r"\bg[0-9a-z]{14}\b", "<key>", text or "")
+    text = re.sub(r"\bg[0-9a-z]{14}\b", "<key>", unquote(text or ""))
     return re.sub(r"\bgw[0-9a-f]{32}\b|\b[0-9a-f]{32}\b|/u-?[0-9a-f-]+$|cl-[0-9a-z-]+", "<id>", text)
 
 
