@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
+# Byte code is kept, whatever the surroundings say: dozens of processes start in a test run.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo test lint types check lock docs clean
 
 demo: $(VENV)/.runtime

@@ -11,6 +11,7 @@ from adapters.voximplant.codes import ERRORS, ON_LIST, ON_UPLOAD, checked
 from gateway.canonical import Contact, Verdict
 from gateway.contract import (
     Batch,
+    CannotDo,
     Finding,
     NotAuthorised,
     NotSent,

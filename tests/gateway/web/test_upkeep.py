@@ -89,6 +89,7 @@ async def test_a_deleted_list_is_gone_and_says_what_remains_at_the_vendor(
     after = answer.json()
     assert (after["state"], masked(after["remains"])) == ("deleted", REMAINS[vendor])
     assert [each["state"] for each in after["deliveries"]] == ["deleted"]
+    assert [each["deleted"] for each in after["deliveries"][0]["remote_lists"]] == [vendor != "indigitall"]
     if vendor in ("exotel", "koreai"):
         assert ledger(vendor).lists == {}
     assert (await acme.get(path)).json() == after

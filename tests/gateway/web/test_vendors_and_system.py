@@ -208,6 +208,13 @@ async def test_metrics_answer_loopback_and_the_operator(
         assert "cl_secret" not in answer.text
 
 
+async def test_a_gateway_that_ends_closes_its_database(open_gateway: OpenGateway) -> None:
+    async with open_gateway({}) as gateway:
+        assert await gateway.rows("lists") == {"lists": 0}
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        await gateway.rows("lists")
+
+
 async def test_the_pages_for_people_load_nothing_from_elsewhere(gateway: Gateway) -> None:
     nobody = await gateway.client(None)
     document = await nobody.get("/openapi.json")
