@@ -28,7 +28,11 @@ def exchange_of(adapter: Any, example: dict[str, Any]) -> Iterator[Any]:
     canonical = dict(example["canonical"])
     people = [contact(row, **fields) for row, fields in enumerate(canonical.pop("contacts"), start=1)]
     work = job(
-        adapter, people, example["options"], head=head(**canonical), start=example.get("start", False),
+        adapter,
+        people,
+        example["options"],
+        head=head(**canonical),
+        start=example.get("start", False),
         key=example.get("key", "gw7f3a"),
     )
     if example["verb"] == "deliver":
