@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.channel import Account, Channel, Gate, NoRecord, Recorder
+from gateway.channel import Account, Channel, Gate, NoRecord, Observe, Recorder, unobserved
 from gateway.problem import Problem
 from gateway.settings import Destination
 from gateway.store.operations import DatabaseLocks
@@ -17,6 +17,7 @@ class Accounts:
 
     transport: Transport
     locks: DatabaseLocks
+    observe: Observe = unobserved
     _known: dict[tuple[str, str], tuple[Any, Account]] = field(default_factory=dict)
 
     def account(self, destination: Destination) -> Account:
@@ -38,7 +39,12 @@ class Accounts:
 
     def channel(self, destination: Destination, recorder: Recorder | None = None, *, checking: bool = False) -> Channel:
         return Channel(
-            self.account(destination), self.transport, self.locks, recorder or NoRecord(), ignore_lock=checking
+            self.account(destination),
+            self.transport,
+            self.locks,
+            recorder or NoRecord(),
+            ignore_lock=checking,
+            observe=self.observe,
         )
 
     async def locked(self, destination: Destination) -> str | None:

@@ -53,6 +53,14 @@ class Locks(Protocol):
     async def unlock(self, owner: str) -> None: ...
 
 
+Observe = Callable[[str, str, Verdict], None]
+"""Told of every concluded attempt: adapter, step, verdict."""
+
+
+def unobserved(adapter: str, step: str, verdict: Verdict) -> None:
+    """Nobody counts."""
+
+
 class Gate:
     """At most `limits.concurrency` requests at once and `limits.requests_per_minute` in any 60 seconds."""
 
@@ -115,6 +123,7 @@ class Channel:
     nonce: Callable[[], str] = lambda: secrets.token_hex(16)
     ignore_lock: bool = False
     """For the check, which is what lifts a lock."""
+    observe: Observe = unobserved
 
     async def send(self, step: Step[Any], read: Callable[[Reply], T]) -> T:
         account = self.account
@@ -129,8 +138,8 @@ class Channel:
 
     async def _attempt(self, step: Step[Any], encoded: Encoded, read: Callable[[Reply], T]) -> T:
         account = self.account
+        authorisation = self._authorisation()  # what fails here was never about to leave
         attempt = await self.recorder.intend(step, encoded)
-        authorisation = self._authorisation()
         reply = None
         try:
             reply = await self.transport.send(account.base_url, encoded, authorisation, account.limits.timeout)
@@ -143,9 +152,11 @@ class Channel:
                 if account.adapter.auth.locks:
                     await self.locks.lock(account.fingerprint, error.detail)
             await self.recorder.conclude(attempt, error.verdict, reply, error.detail)
+            self.observe(account.adapter.name, step.name, error.verdict)
             raise
         reply, _ = self._without_secrets(authorisation, reply, "")
         await self.recorder.conclude(attempt, Verdict.ACCEPTED, reply, "")
+        self.observe(account.adapter.name, step.name, Verdict.ACCEPTED)
         return value
 
     def _without_secrets(

@@ -32,6 +32,7 @@ def create_app(open_host: Callable[[], AbstractAsyncContextManager[Host]]) -> St
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with open_host() as host:
             app.state.host = host
+            host.accounts.observe = app.state.metrics.attempted
             yield
 
     app = Starlette(

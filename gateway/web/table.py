@@ -73,7 +73,7 @@ TABLE: tuple[Endpoint, ...] = (
         "DELETE",
         "/v1/contact-lists/{list_id}",
         lists_api.delete,
-        "Delete a list where its vendors can; `remains` says what stays there",
+        "Delete a list where its vendors can; the answer says what remains there",
         {200: List},
         problems=(409, 422, 502, 503, 504),
     ),

@@ -208,6 +208,19 @@ async def test_metrics_answer_loopback_and_the_operator(
         assert "cl_secret" not in answer.text
 
 
+async def test_vendor_requests_are_counted_by_verdict(vendors: Vendors, open_gateway: OpenGateway) -> None:
+    async with open_gateway({"acme": Tenant({"velip": destination(vendors["velip"])})}) as gateway:
+        acme, nobody = await gateway.client("acme"), await gateway.client(None)
+        await create(acme, "velip")
+        vendors["velip"].simulation.break_next("drop_after")
+        await create(acme, "velip")
+        told = (await nobody.get("/metrics")).text.splitlines()
+    attempts = 'gateway_vendor_attempts_total{adapter="velip",step="%s",verdict="%s"} %s'
+    assert attempts % ("create", "accepted", "1.0") in told
+    assert attempts % ("create", "unknown", "1.0") in told
+    assert attempts % ("look_up", "accepted", "1.0") in told
+
+
 async def test_a_gateway_that_ends_closes_its_database(open_gateway: OpenGateway) -> None:
     async with open_gateway({}) as gateway:
         assert await gateway.rows("lists") == {"lists": 0}
