@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, insert, select, update
@@ -92,13 +92,29 @@ class StoredAnswer:
     body: bytes | None
 
 
+ABANDONED = timedelta(minutes=15)
+"""A key without an operation and without an answer is free again after this: its request died before it stored a list,
+and nothing is sent before that. Longer than any upload may take."""
+
+
 def claim_key(connection: Connection, tenant: str, key: str, digest: str) -> StoredAnswer | None:
     """Claim an idempotency key. None: it is ours, go on. Else what the first request with it left."""
     found = get_key(connection, tenant, key)
-    if found is not None:
-        return found
-    connection.execute(insert(idempotency), {"tenant": tenant, "key": key, "digest": digest, "created_at": timestamp()})
-    return None
+    if found is None:
+        try:
+            with connection.begin_nested():
+                values = {"tenant": tenant, "key": key, "digest": digest, "created_at": timestamp()}
+                connection.execute(insert(idempotency), values)
+        except IntegrityError:  # another process claimed it at this very moment
+            return get_key(connection, tenant, key)
+        return None
+    abandoned = (
+        update(idempotency)
+        .where(_key(tenant, key), idempotency.c.operation_id.is_(None), idempotency.c.status.is_(None))
+        .where(idempotency.c.created_at < timestamp(datetime.now(UTC) - ABANDONED))
+    )
+    taken_over = connection.execute(abandoned.values(digest=digest, created_at=timestamp())).rowcount
+    return None if taken_over else found
 
 
 def get_key(connection: Connection, tenant: str, key: str) -> StoredAnswer | None:

@@ -386,6 +386,8 @@ async def test_a_failed_upload_without_counts_is_unknown(there: Bench) -> None:
         ("failed", (2, 0, 0, 2), Receipt(rest=Outcome.REJECTED, detail="0 added, 0 duplicate, 2 failed")),
         ("completed", (2, 1, 0, 0), Receipt(detail="1 added, 0 duplicate, 0 failed")),
         ("completed", (2, 3, -1, 0), Receipt(detail="3 added, -1 duplicate, 0 failed")),
+        ("completed", (3, 2, 0, 1), Receipt(detail="2 added, 0 duplicate, 1 failed")),
+        ("completed", (3, 1, 0, 2), Receipt(detail="1 added, 0 duplicate, 2 failed")),
         ("completed", (2, 1, 1, 0), Receipt(detail="1 added, 1 duplicate, 0 failed")),
     ],
 )
@@ -395,7 +397,7 @@ def test_only_counts_that_add_up_settle_anything(state: str, stats: Any, receipt
         state=state, stats=UploadStats(total=total, success=success, duplicate=duplicate, failed=failed)
     )
     found = receipt_of(upload, "u", batch(contacts(2)))
-    prefix = f"upload u {state}: sent 2, the vendor counts 2: "
+    prefix = f"upload u {state}: sent 2, the vendor counts {stats[0]}: "
     assert found == replace(receipt, detail=receipt.detail and prefix + receipt.detail)
 
 

@@ -3,12 +3,16 @@
 import asyncio
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import insert
 
 from gateway.contract.simulation import Ledger
+from gateway.store.database import timestamp
+from gateway.store.schema import idempotency
 from tests.gateway.conftest import Gateway, Vendors
 from tests.gateway.web.shapes import LISTS, a_list, create, finished, people, pointers, problem, refusal, until
 
@@ -163,3 +167,17 @@ async def test_an_append_and_an_activation_are_replayed_too(
         assert answers[0].content == answers[1].content
         assert answers[1].headers["idempotent-replayed"] == "true"
     assert len(ledger("voximplant").calls) == 3
+
+
+@pytest.mark.parametrize(("minutes", "status"), [(14, 422), (16, 201)])
+async def test_a_key_whose_request_died_before_it_stored_anything_is_free_after_a_while(
+    acme: httpx.AsyncClient, gateway: Gateway, minutes: int, status: int
+) -> None:
+    key = f"k-died-{minutes}"
+    died = {"tenant": "acme", "key": key, "digest": "of another payload", "created_at": minutes_ago(minutes)}
+    await gateway.host.database.run(lambda connection: connection.execute(insert(idempotency), died) and None)
+    assert (await acme.post(LISTS, json=a_list("velip"), headers=keyed(key))).status_code == status
+
+
+def minutes_ago(minutes: int) -> str:
+    return timestamp(datetime.now(UTC) - timedelta(minutes=minutes))
