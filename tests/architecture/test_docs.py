@@ -11,6 +11,7 @@ from gateway.canonical.faults import CATALOGUE
 from gateway.registry import built_in_modules, load
 
 ROOT = Path(__file__).parents[2]
+DOCS = sorted((ROOT / "docs").glob("*.md"))
 VENDORS = [name.rpartition(".")[2] for name in built_in_modules()]
 HEADINGS = {
     "what it carries": r"What is carried",
@@ -67,6 +68,14 @@ def test_every_option_stands_on_the_adapter_s_page(vendor: str) -> None:
     readme = (ROOT / "adapters" / vendor / "README.md").read_text(encoding="utf-8")
     options = load(entry_points=False).adapters[vendor].options.model_fields
     assert [name for name in options if f"`{name}`" not in readme] == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", *(f"docs/{one.name}" for one in DOCS)])
+def test_a_page_names_only_files_that_are_there(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = re.findall(r"`((?:adapters|config|docs|gateway|tests)/[\w./-]+)`", text)
+    linked = [str((ROOT / page).parent / one) for one in re.findall(r"\]\(([\w./-]+)\)", text)]
+    assert [path for path in [*named, *linked] if not (ROOT / path).exists()] == []
 
 
 def test_the_guide_names_what_is_there() -> None:
