@@ -241,7 +241,8 @@ class Courier:
         append = work.adapter.append
         assert append is not None
         receipt = await self._talk(work, part.part, batch.number, append(job, remote, batch))
-        return Opened(replace(remote, count=(remote.count or 0) + len(batch.contacts)), receipt)
+        count, extra = (remote.count or 0) + len(batch.contacts), {**remote.extra, **receipt.extra}
+        return Opened(replace(remote, count=count, extra=extra), receipt)
 
     async def _settle(
         self,

@@ -13,7 +13,7 @@ from gateway.contract import Credential, File, Form, Json, Multipart, Raw, Reque
 from gateway.contract.requests import Value
 
 REDACTED = "***"
-_PATH_SAFE = "/:@-._~!$&'()*+,;="
+_PATH_SAFE = "/%:@-._~!$&'()*+,;="
 _QUERY_SAFE = "/?:@!$'()*,"
 """What RFC 3986 lets stand. aiohttp would write it out again, and the wire would differ from the preview."""
 _IN_MEMORY = 1 << 20

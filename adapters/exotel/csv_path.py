@@ -1,6 +1,7 @@
 """Contacts by CSV: upload, look at its status until it is done, and what its counts say of the rows."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
 from adapters.exotel import calls
@@ -67,7 +68,7 @@ def append_csv(job: Job[Options], remote: RemoteList, batch: Batch, way: Way) ->
     if sid not in (None, remote.id):  # somebody renamed the list: a new one was made under its old name
         return Receipt(detail=f"upload {upload_id} went into the list {sid}, not into {remote.id}: was it renamed?")
     _, receipt = yield from _settle(job.options, upload_id, batch)
-    return receipt
+    return replace(receipt, extra={"upload_id": upload_id, "upload_batch": batch.key})
 
 
 def _upload(job: Job[Options], name: str, way: Way, batch: Batch) -> Exchange[tuple[str, str | None]]:

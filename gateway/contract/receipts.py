@@ -82,6 +82,8 @@ class Receipt:
     items: Mapping[str, Item] = field(default_factory=dict)
     rest: Outcome = Outcome.UNKNOWN
     detail: str = ""
+    extra: Mapping[str, str] = field(default_factory=dict)
+    """What the adapter needs again about the remote list (an upload's id): kept with its `extra`."""
 
     def of(self, contact: Contact) -> Item:
         """The one outcome of this contact."""

@@ -67,7 +67,10 @@ Body = Json | Form | Multipart | Raw
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One vendor request. `path` is relative to the destination's base URL and starts with a slash."""
+    """One vendor request. `path` is relative to the destination's base URL and starts with a slash.
+
+    A part of it that may hold a slash or a percent sign is percent-encoded by the adapter; the encoder does the rest.
+    """
 
     method: str
     path: str

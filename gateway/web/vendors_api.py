@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from urllib.parse import quote
 
 from pydantic import Field
 
@@ -86,7 +87,7 @@ async def passthrough(call: Call) -> Answer:
     content_type = call.request.headers.get("content-type", "application/json")
     request = Request(
         method,
-        path,
+        quote(path, safe="/:@-._~!$&'()*+,;="),
         query=tuple(call.request.query_params.multi_items()),
         body=Raw(content_type, lambda: [body]) if body else None,
     )

@@ -93,7 +93,8 @@ async def test_csv_appends_to_the_list_by_its_name(there: Bench) -> None:
     work = there.job(people, {"path": "csv"})
     opened = await there.talk(there.adapter.deliver(work, batch(people[:3])))
     receipt = await there.talk(there.adapter.append(work, opened.remote, batch(people[3:], 2)))
-    assert receipt == Receipt(rest=Outcome.ACCEPTED)
+    upload = {"upload_id": "u-2", "upload_batch": "k7f3a9c2e5b1d4x-2"}
+    assert receipt == Receipt(rest=Outcome.ACCEPTED, extra=upload), "its own upload is what `find` asks for"
     assert [one.phones for one in there.ledger.lists.values()] == [[one.phone for one in people]]
 
 

@@ -168,7 +168,7 @@ async def test_a_refusal_reaches_nobody(
 
 @pytest.mark.parametrize("verb", ["deliver", "check"])
 async def test_a_wrong_key_or_region_is_not_authorised(verb: str) -> None:
-    async with bench("indigitall", {"server_key": "another"}) as there:
+    async with bench("indigitall", {"server_key": "a-key-of-nobody"}) as there:
         with pytest.raises(NotAuthorised, match="another region") as raised:
             await (send(there) if verb == "deliver" else there.talk(there.adapter.check(there.options)))  # type: ignore[misc]
         assert raised.value.code == "401"

@@ -188,8 +188,9 @@ async def test_status_names_active_inactive_and_purged(velip: Bench) -> None:
     assert (await status()).state == "purged"
 
 
-async def test_status_of_a_list_that_is_not_shown_is_unclear(velip: Bench) -> None:
-    with pytest.raises(Unclear, match="does not show list 5"):
+async def test_status_of_a_list_that_is_not_shown_is_no_answer(velip: Bench) -> None:
+    """Nothing but a look was tried, so nothing is in doubt: the driver calls it not sent."""
+    with pytest.raises(NotSent, match="does not show list 5"):
         await velip.talk(velip.adapter.status(RemoteList("5", "x"), velip.options))
 
 

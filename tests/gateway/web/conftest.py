@@ -13,9 +13,9 @@ from gateway import logs
 from tests.gateway.conftest import Gateway, OpenGateway, Tenant, Vendors, destination
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
 def _no_backing_off() -> Iterator[None]:
-    """Retries without the waits between them."""
+    """Retries without the waits between them, for these tests only: the switch is one for the whole process."""
     with stamina.set_testing(True, attempts=3):
         yield
 
