@@ -235,11 +235,13 @@ class _Checker:
         if adapter is None:
             self.fault(f"{at}.adapter", f"no adapter {given.adapter}; there are {', '.join(self.adapters)}")
             return None
-        options = self._model(f"{at}.options", adapter.options, given.options)
+        overrides = given.limits.model_dump(exclude_none=True)
+        # An option with the name of a limit (a page size that the adapter itself reads by) follows the limit.
+        shared = {name: value for name, value in overrides.items() if name in adapter.options.model_fields}
+        options = self._model(f"{at}.options", adapter.options, {**shared, **given.options})
         credentials = self._credentials(f"{at}.credentials", adapter, given.credentials)
         if options is None:
             return None
-        overrides = given.limits.model_dump(exclude_none=True)
         return Destination(
             tenant,
             name,

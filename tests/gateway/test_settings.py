@@ -56,6 +56,19 @@ def test_a_good_file(tmp_path: Path) -> None:
     assert config.database == f"sqlite:///{tmp_path.resolve() / 'gateway.db'}"
 
 
+@pytest.mark.parametrize(("options", "size"), [("", 400), ("page_size = 50, ", 50)])
+def test_an_option_of_a_limit_s_name_follows_the_limit(tmp_path: Path, options: str, size: int) -> None:
+    text = f"""
+    [tenants.acme.destinations.in]
+    adapter = "exotel"
+    base_url = "https://api.in.exotel.example"
+    options = {{ {options}account_sid = "acme1" }}
+    limits = {{ page_size = 400 }}
+    """
+    destination = settings.load(write(tmp_path, text), ADAPTERS, secrets=False).tenants["acme"].destinations["in"]
+    assert (destination.limits.page_size, destination.options.page_size) == (400, size)  # type: ignore[attr-defined]
+
+
 def test_without_secrets_nothing_is_resolved(tmp_path: Path) -> None:
     path = write(tmp_path, GOOD.format(digest="ab" * 32).replace("TSID", "ABSENT"))
     config = settings.load(path, ADAPTERS, secrets=False)
