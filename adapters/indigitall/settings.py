@@ -4,7 +4,7 @@ import re
 from enum import StrEnum, unique
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, StringConstraints, field_validator, model_validator
 
 from gateway.canonical.lists import Duration
 from gateway.contract import Settings
@@ -19,8 +19,23 @@ _ATOMS = r"(?:[A-Za-z0-9_~-]|\{application_id\}|\{campaign_id\})+"
 _SEGMENTS = rf"(?:/{_ATOMS}(?:\.{_ATOMS})*)+/?"
 _QUERY = r"(?:\?(?:[A-Za-z0-9._~=&-]|\{application_id\}|\{campaign_id\})*)?"
 
-PathTemplate = Annotated[str, StringConstraints(pattern=f"^{_SEGMENTS}$", max_length=500)]
-CheckTemplate = Annotated[str, StringConstraints(pattern=f"^{_SEGMENTS}{_QUERY}$", max_length=500)]
+
+def _path_template(pattern: str) -> AfterValidator:
+    """A check that says what a path is made of: an ellipsis copied from an example is no path."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(
+                "must be the vendor's own path, whole: a slash, then parts of letters, digits, - _ ~ and single dots; "
+                "it may hold {application_id} and {campaign_id}"
+            )
+        return text
+
+    return AfterValidator(check)
+
+
+PathTemplate = Annotated[str, StringConstraints(max_length=500), _path_template(_SEGMENTS)]
+CheckTemplate = Annotated[str, StringConstraints(max_length=500), _path_template(_SEGMENTS + _QUERY)]
 """A path with an optional query."""
 FormField = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", max_length=64)]
 Column = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)]
