@@ -37,7 +37,7 @@ from gateway.driver import Patience, run
 from gateway.planning import draft, merged_options
 from gateway.problem import Problem
 from gateway.readback import Find, Sleep, look_up, watch
-from gateway.recording import AttemptRecorder, secret_texts
+from gateway.recording import AttemptRecorder
 from gateway.settings import Destination, Server, Tenant
 from gateway.store import deliveries as stored
 from gateway.store import lists as store
@@ -296,8 +296,7 @@ class Courier:
         return find
 
     async def _talk(self, work: _Work, part: int | None, batch: int | None, exchange: Any) -> Any:
-        account = self.accounts.account(work.destination)
-        recorder = AttemptRecorder(self.database, work.delivery.id, part, batch, secret_texts(account.credentials))
+        recorder = AttemptRecorder(self.database, work.delivery.id, part, batch)
         channel: Channel = self.accounts.channel(work.destination, recorder)
         return await run(exchange, channel, Patience.of(self.server.budget), self.sleep)
 

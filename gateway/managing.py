@@ -27,7 +27,7 @@ from gateway.driver import Patience, run
 from gateway.host import Host
 from gateway.planning import activation_of, merged_options
 from gateway.problem import Problem
-from gateway.recording import AttemptRecorder, secret_texts
+from gateway.recording import AttemptRecorder
 from gateway.settings import Destination, Tenant
 from gateway.store import deliveries as stored
 from gateway.store import lists as store
@@ -68,10 +68,9 @@ async def talk(
     host: Host, destination: Destination, exchange: Exchange[Any], delivery: StoredDelivery | None = None
 ) -> Any:
     """Drive an exchange that no list waits for; a vendor's refusal becomes a `Problem`."""
-    account = host.accounts.account(destination)
     recorder = None
     if delivery is not None:
-        recorder = AttemptRecorder(host.database, delivery.id, None, None, secret_texts(account.credentials))
+        recorder = AttemptRecorder(host.database, delivery.id, None, None)
     try:
         return await run(exchange, host.accounts.channel(destination, recorder), Patience.of(host.config.server.budget))
     except CannotDo as error:

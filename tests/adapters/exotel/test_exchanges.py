@@ -1,6 +1,5 @@
 """Every verb against the simulator, over a real socket."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -21,17 +20,6 @@ from gateway.driver import rehearse
 from tests.harness import Bench, batch, bench, contacts, digits
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def there() -> AsyncIterator[Bench]:
-    async with bench("exotel") as running:
-        yield running
 
 
 async def created(there: Bench, work: Job[Any]) -> RemoteList:

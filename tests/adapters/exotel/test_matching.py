@@ -1,42 +1,16 @@
 """Which contact an answer of Exotel speaks of: numbers that exist already, answers out of order or incomplete."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from adapters.exotel.matching import matched
 from adapters.exotel.wire import Entry
-from gateway.canonical import Contact, Verdict
-from gateway.contract import (
-    Receipt,
-    RemoteList,
-)
-from tests.harness import Bench, batch, bench, contact, contacts
+from gateway.canonical import Verdict
+from tests.adapters.exotel.talks import delivered, outcomes
+from tests.harness import Bench, batch, contact, contacts
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def there() -> AsyncIterator[Bench]:
-    async with bench("exotel") as running:
-        yield running
-
-
-async def delivered(there: Bench, people: list[Contact], **given: Any) -> tuple[Any, RemoteList, Receipt]:
-    """A list of these people by JSON: its job, the list and the receipt."""
-    work = there.job(people, given)
-    (remote,) = await there.talk(there.adapter.create((work,)))
-    return work, remote, await there.talk(there.adapter.append(work, remote, batch(people)))
-
-
-def outcomes(receipt: Receipt, people: list[Contact]) -> list[str]:
-    return [receipt.of(one).outcome.value for one in people]
 
 
 @pytest.mark.parametrize("existing", ["same_sid", "new_sid", "conflict_with_sid"])

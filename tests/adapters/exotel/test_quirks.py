@@ -1,6 +1,5 @@
 """One test for each trap and quirk of Exotel (sheet 2 to 7): the adapter copes with every reading of it."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -9,12 +8,11 @@ from adapters.exotel import ADAPTER, calls
 from adapters.exotel.exchanges import link_item
 from adapters.exotel.paths import way_of
 from adapters.exotel.wire import Entry, UploadStats, UploadStatus
-from gateway.canonical import Contact, Fault, Outcome, Profile, Verdict
+from gateway.canonical import Fault, Outcome, Profile, Verdict
 from gateway.contract import (
     Item,
     NotAuthorised,
     NotSent,
-    Receipt,
     Refused,
     RemoteContact,
     RemoteList,
@@ -23,31 +21,10 @@ from gateway.contract import (
     json_reply,
 )
 from gateway.driver import careful
-from tests.harness import Bench, batch, bench, contact, contacts, job
+from tests.adapters.exotel.talks import delivered, outcomes
+from tests.harness import Bench, batch, contact, contacts, job
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def there() -> AsyncIterator[Bench]:
-    async with bench("exotel") as running:
-        yield running
-
-
-async def delivered(there: Bench, people: list[Contact], **given: Any) -> tuple[Any, RemoteList, Receipt]:
-    """A list of these people by JSON: its job, the list and the receipt."""
-    work = there.job(people, given)
-    (remote,) = await there.talk(there.adapter.create((work,)))
-    return work, remote, await there.talk(there.adapter.append(work, remote, batch(people)))
-
-
-def outcomes(receipt: Receipt, people: list[Contact]) -> list[str]:
-    return [receipt.of(one).outcome.value for one in people]
 
 
 # ---- 200 and 207 say nothing about the items ----------------------------------------------------------------------

@@ -16,11 +16,6 @@ KEY = ("sim-key", "sim-token")
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def simulation() -> ExotelSimulation:
     return ExotelSimulation()
 

@@ -1,6 +1,5 @@
 """CSV uploads to Exotel (sheet 3.4, 3.5): states, counts that add up or not, and what the list shows in the end."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -10,38 +9,16 @@ from adapters.exotel import ADAPTER, csv_path
 from adapters.exotel.csv_path import receipt_of
 from adapters.exotel.paths import way_of
 from adapters.exotel.wire import UploadStats, UploadStatus
-from gateway.canonical import Contact, Outcome, Verdict
+from gateway.canonical import Outcome, Verdict
 from gateway.contract import (
     Receipt,
     Refused,
-    RemoteList,
     Unclear,
 )
-from tests.harness import Bench, batch, bench, contact, contacts, job
+from tests.adapters.exotel.talks import outcomes
+from tests.harness import Bench, batch, contact, contacts, job
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def there() -> AsyncIterator[Bench]:
-    async with bench("exotel") as running:
-        yield running
-
-
-async def delivered(there: Bench, people: list[Contact], **given: Any) -> tuple[Any, RemoteList, Receipt]:
-    """A list of these people by JSON: its job, the list and the receipt."""
-    work = there.job(people, given)
-    (remote,) = await there.talk(there.adapter.create((work,)))
-    return work, remote, await there.talk(there.adapter.append(work, remote, batch(people)))
-
-
-def outcomes(receipt: Receipt, people: list[Contact]) -> list[str]:
-    return [receipt.of(one).outcome.value for one in people]
 
 
 async def test_the_address_to_poll_alone_names_the_upload(there: Bench) -> None:

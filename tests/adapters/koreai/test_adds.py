@@ -1,8 +1,6 @@
 """Adds to a Kore.ai list (sheet 3.3, 7.7, 7.10): queued in silence, by name, and believed only by the count."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -11,35 +9,15 @@ from gateway.canonical import Outcome, Verdict
 from gateway.contract import (
     NotSent,
     Receipt,
-    RemoteList,
     Unclear,
 )
-from tests.harness import Bench, batch, bench, contact, contacts, digits
+from tests.adapters.koreai.talks import made, sent
+from tests.harness import Bench, batch, contact, contacts, digits
 
 KEY = "k7f3a9c2e5b1d4x"
 CREATE, LOOK_UP, ADD = "/createContactList", "/getAllListDetails", "/addContacts"
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def kore() -> AsyncIterator[Bench]:
-    async with bench("koreai") as there:
-        yield there
-
-
-async def made(kore: Bench, work: Any) -> RemoteList:
-    (remote,) = await kore.talk(ADAPTER.create((work,)))
-    return remote
-
-
-def sent(kore: Bench, path: str) -> int:
-    return sum(path in request for request in kore.ledger.requests)
 
 
 async def test_an_add_is_pending_until_the_count_shows_it(kore: Bench) -> None:

@@ -1,6 +1,5 @@
 """Every verb against the simulator, over a real socket."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -9,24 +8,13 @@ from adapters.koreai import ADAPTER
 from gateway.canonical import Outcome, Verdict
 from gateway.contract import CheckReport, Done, Finding, Page, Receipt, Refused, RemoteList, RemoteStatus, Support, Verb
 from gateway.driver import rehearse
-from tests.harness import Bench, batch, bench, contacts, digits, job
+from tests.harness import Bench, batch, contacts, digits, job
 
 LISTS = "/campaign/api/v2/public/st-11112222-3333-4444-5555-666677778888/campaign/contactList"
 ADD = "/api/1.1/public/st-11112222-3333-4444-5555-666677778888/campaign/contactList/addContacts"
 KEY = "k7f3a9c2e5b1d4x"
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def kore() -> AsyncIterator[Bench]:
-    async with bench("koreai") as there:
-        yield there
 
 
 async def made(kore: Bench, work: object) -> RemoteList:

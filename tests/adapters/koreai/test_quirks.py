@@ -1,7 +1,6 @@
 """One test for each trap and quirk: adds by name, a silent queue, two reply shapes, words instead of codes."""
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import jwt
@@ -24,32 +23,13 @@ from gateway.contract import (
     json_reply,
 )
 from gateway.driver import careful
+from tests.adapters.koreai.talks import made, sent
 from tests.harness import NOW, Bench, batch, bench, contact, contacts
 
 KEY = "k7f3a9c2e5b1d4x"
 CREATE, LOOK_UP, ADD = "/createContactList", "/getAllListDetails", "/addContacts"
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def kore() -> AsyncIterator[Bench]:
-    async with bench("koreai") as there:
-        yield there
-
-
-async def made(kore: Bench, work: Any) -> RemoteList:
-    (remote,) = await kore.talk(ADAPTER.create((work,)))
-    return remote
-
-
-def sent(kore: Bench, path: str) -> int:
-    return sum(path in request for request in kore.ledger.requests)
 
 
 # --- the token ---

@@ -1,0 +1,18 @@
+"""Kore.ai's adapter beside its simulator, for every test of it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.harness import Bench, bench
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def kore() -> AsyncIterator[Bench]:
+    async with bench("koreai") as there:
+        yield there
