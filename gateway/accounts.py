@@ -4,10 +4,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.channel import Account, Channel, Gate, NoRecord, Observe, Recorder, unobserved
+from gateway.channel import Account, Channel, Gate, Observe, unobserved
 from gateway.problem import Problem
+from gateway.recording import AttemptRecorder
 from gateway.settings import Destination
-from gateway.store.operations import DatabaseLocks
+from gateway.store.attempts import Purpose
+from gateway.store.database import Database
+from gateway.store.locks import DatabaseLocks
 from gateway.transport import Transport
 
 
@@ -17,6 +20,8 @@ class Accounts:
 
     transport: Transport
     locks: DatabaseLocks
+    database: Database
+    owner: str
     observe: Observe = unobserved
     _known: dict[tuple[str, str], tuple[Any, Account]] = field(default_factory=dict)
 
@@ -37,12 +42,13 @@ class Accounts:
             self._known[place] = known = (shape, account)
         return known[1]
 
-    def channel(self, destination: Destination, recorder: Recorder | None = None, *, checking: bool = False) -> Channel:
+    def channel(self, destination: Destination, purpose: Purpose, *, checking: bool = False) -> Channel:
+        """The way to a destination for one piece of work; every request of it is recorded."""
         return Channel(
             self.account(destination),
             self.transport,
             self.locks,
-            recorder or NoRecord(),
+            AttemptRecorder(self.database, self.owner, purpose),
             ignore_lock=checking,
             observe=self.observe,
         )

@@ -1,20 +1,27 @@
-"""What a delivery writes down: receipts, fallbacks, plans. Each function is one transaction of the database."""
+"""What a delivery writes down: receipts, suppressions, fallbacks, plans. Each function is one transaction."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from gateway.canonical import Contact, ListHead, LossEntry, LossKind, Outcome
+from gateway.canonical import Contact, LossEntry, LossKind, Outcome
 from gateway.canonical.faults import fault
-from gateway.contract import Receipt, RemoteList
+from gateway.contract import Item, Receipt, RemoteList
 from gateway.planning import Draft, activation_of, remote_key
+from gateway.store import attempts, chunks, suppressions
 from gateway.store import deliveries as stored
 from gateway.store import lists as store
-from gateway.store.database import new_id, to_json
+from gateway.store.chunks import Mark, Place, Writer
+from gateway.store.database import Database
 from gateway.store.deliveries import NewDelivery, StoredDelivery, StoredRemote
-from gateway.store.schema import contacts
+from gateway.store.schema import chunks as table
+
+BLOCK = 20
+"""Full chunks that are written at once."""
+IN_MEMORY = 5
+"""Chunks of a batch that are kept in memory; a longer batch is read anew each time that it is gone through."""
 
 
 def load(connection: Connection, tenant: str, delivery: StoredDelivery) -> tuple[store.StoredList, list[StoredRemote]]:
@@ -23,131 +30,211 @@ def load(connection: Connection, tenant: str, delivery: StoredDelivery) -> tuple
     return stored_list, stored.remotes_of(connection, delivery.id)
 
 
-def remotes_and_batches(connection: Connection, delivery_id: str) -> tuple[list[StoredRemote], list[tuple[int, int]]]:
-    return stored.remotes_of(connection, delivery_id), stored.batches_of(connection, delivery_id)
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a delivery stands: its remote lists, and (part, batch) of what has pending contacts, in order."""
+
+    remotes: list[StoredRemote]
+    batches: list[tuple[int, int]]
+    tried: set[tuple[int | None, int | None]]
+
+
+def standing(connection: Connection, delivery_id: str) -> Standing:
+    batches = [(part, batch) for part, batch, pending in chunks.batches_of(connection, delivery_id) if pending]
+    return Standing(stored.remotes_of(connection, delivery_id), batches, attempts.tried(connection, delivery_id))
+
+
+class StoredContacts:
+    """The contacts of a batch, read from the database chunk by chunk whenever they are gone through."""
+
+    def __init__(self, database: Database, list_id: str, numbers: list[int], length: int) -> None:
+        self._database, self._list_id, self._numbers, self._length = database, list_id, numbers, length
+        self._kept: list[Contact] | None = None
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[Contact]:
+        if self._kept is not None:
+            return iter(self._kept)
+        if len(self._numbers) > IN_MEMORY:
+            return self._read()
+        self._kept = list(self._read())
+        return iter(self._kept)
+
+    def _read(self) -> Iterator[Contact]:
+        for number in self._numbers:
+            yield from self._database.call(_to_send, self._list_id, number)
+
+
+def _to_send(connection: Connection, list_id: str, number: int) -> list[Contact]:
+    chunk = chunks.load(connection, list_id, number)
+    return [
+        item
+        for seq, item in chunk.items
+        if isinstance(item, Contact) and chunk.mark(seq).outcome is not Outcome.SUPPRESSED
+    ]
+
+
+def batch_of(connection: Connection, delivery: StoredDelivery, part: int, batch: int) -> tuple[list[int], int, int]:
+    """Of a batch: the numbers of its chunks, how many contacts they send, and how many of those are pending."""
+    size: Any = sum(table.c[one.value] for one in Outcome if one is not Outcome.SUPPRESSED)
+    query = select(table.c.no, size, table.c.pending).where(chunks.place_in(delivery.id, part, batch))
+    rows = connection.execute(query.order_by(table.c.no)).all()
+    return [no for no, _, _ in rows], sum(number for _, number, _ in rows), sum(pending for _, _, pending in rows)
+
+
+def withhold(connection: Connection, tenant: str, delivery: StoredDelivery, part: int, batch: int) -> None:
+    """Mark the contacts of a batch, which is about to be sent for the first time, that were suppressed meanwhile."""
+    if not suppressions.page(connection, tenant, "", 1):
+        return
+    for list_id, no in chunks.numbers_of(connection, chunks.place_in(delivery.id, part, batch)):
+        chunk = chunks.load(connection, list_id, no, to_change=True)
+        people = {seq: item for seq, item in chunk.items if isinstance(item, Contact)}
+        barred = suppressions.suppressed(connection, tenant, {contact.phone for contact in people.values()})
+        if barred:
+            chunk.marks |= {seq: Mark(Outcome.SUPPRESSED) for seq, contact in people.items() if contact.phone in barred}
+            chunks.save(connection, chunk)
 
 
 def apply_receipt(
-    connection: Connection,
-    delivery: StoredDelivery,
-    part: int,
-    people: list[tuple[int, Contact]],
-    receipt: Receipt,
-    remote: RemoteList,
-) -> None:
-    """Give each contact of a batch the outcome of the receipt, and keep the remote list."""
-    rows = []
-    for seq, contact in people:
-        item = receipt.of(contact)
-        explained = [item.fault] if item.fault else []
-        if item.outcome is Outcome.REJECTED and not explained:
-            explained = [fault("vendor.refused", detail=receipt.detail)]
-        rows.append(
-            {
-                "at": seq,
-                "outcome": item.outcome.value,
-                "remote_id": item.remote_id,
-                "faults": store.faults_text(explained),
-                "detail": receipt.detail or None,
-                "by_vendor": item.outcome is Outcome.REJECTED,
-            }
-        )
-    store.settle_each(connection, delivery.list_id, rows)
+    connection: Connection, delivery: StoredDelivery, part: int, batch: int, receipt: Receipt, remote: RemoteList
+) -> set[Outcome]:
+    """Give each contact of a batch the outcome of the receipt, and keep the remote list. The outcomes there are now."""
+    where = chunks.place_in(delivery.id, part, batch)
+    rest = _mark(Item(receipt.rest), receipt)
+    if receipt.items or not chunks.settle_whole(connection, where, rest):
+        for list_id, no in chunks.numbers_of(connection, where):
+            chunks.decide(connection, list_id, no, rest, lambda contact: _mark_of(contact, receipt))
     stored.save_remote(connection, delivery.id, part, remote)
     store.change_list(connection, delivery.list_id)
+    sums = [func.sum(table.c[outcome.value]) for outcome in Outcome]
+    numbers = connection.execute(select(*sums).where(where)).one()
+    outcomes = {outcome for outcome, number in zip(Outcome, numbers, strict=True) if number}
+    if Outcome.PENDING not in outcomes:
+        attempts.clear_answers(connection, delivery.id, part, batch)
+    return outcomes
+
+
+def _mark_of(contact: Contact, receipt: Receipt) -> Mark | None:
+    item = receipt.items.get(contact.key)
+    return None if item is None else _mark(item, receipt)
+
+
+def _mark(item: Item, receipt: Receipt) -> Mark:
+    explained = (item.fault,) if item.fault else ()
+    refused = item.outcome is Outcome.REJECTED
+    if refused and not explained:
+        explained = (fault("vendor.refused", detail=receipt.detail),)
+    return Mark(item.outcome, item.remote_id, explained, receipt.detail or None, refused)
+
+
+def settle(connection: Connection, delivery: StoredDelivery, part: int | None, batch: int | None, becomes: Mark) -> int:
+    """Give all contacts of a batch (None: of the delivery) that are still pending one outcome; how many they were."""
+    where = chunks.place_in(delivery.id, part, batch)
+    number = chunks.settle(connection, where, Outcome.PENDING, becomes)
+    store.change_list(connection, delivery.list_id)
+    return number
+
+
+def leave_open(connection: Connection, delivery: StoredDelivery, detail: str) -> None:
+    """What may have taken effect and has no outcome is unknown: nobody will look it up any more."""
+    for part, batch in attempts.tried(connection, delivery.id):
+        if part is not None:
+            settle(connection, delivery, part, batch, Mark(Outcome.UNKNOWN, detail=detail))
 
 
 def took_nothing(connection: Connection, delivery: StoredDelivery) -> bool:
-    _, each, _ = store.counts(connection, delivery.list_id)
+    _, each, _ = chunks.counts(connection, delivery.list_id)
     counts = each.get(delivery.id)
     return counts is None or (counts.accepted == 0 and counts.unknown == 0)
 
 
-def everyone(connection: Connection, delivery_id: str) -> list[tuple[int, Contact]]:
-    """The contacts of a delivery, those that its adapter refused beforehand included: another one may take them."""
-    waiting = store.batch_contacts(connection, delivery_id, None, None, Outcome.PENDING)
-    refused = store.batch_contacts(connection, delivery_id, None, None, Outcome.REJECTED)
-    return sorted(waiting + refused)
-
-
-def open_batches(connection: Connection, delivery_id: str) -> list[tuple[int | None, int | None]]:
-    return [
-        (one["part"], one["batch"]) for one in stored.attempts_of(connection, delivery_id) if one["verdict"] is None
-    ]
+def store_draft(connection: Connection, list_id: str, delivery_id: str, planned: Draft, operation_id: str) -> None:
+    """Store a planned delivery with the keys of its remote lists."""
+    adapter = planned.destination.adapter
+    keys = [remote_key(delivery_id, part) for part in range(1, planned.parts + 1)]
+    new = NewDelivery(
+        delivery_id,
+        planned.destination.name,
+        planned.fallbacks,
+        adapter.name,
+        activation_of(adapter, planned.head, planned.now),
+        planned.plan.style,
+        planned.profile,
+        planned.given_options,
+        planned.losses,
+        keys,
+        operation_id,
+    )
+    stored.add_delivery(connection, list_id, new)
 
 
 def supersede(
-    connection: Connection,
-    one: store.StoredList,
-    delivery: StoredDelivery,
-    planned: Draft,
-    people: list[tuple[int, Contact]],
-    why: str,
+    connection: Connection, delivery: StoredDelivery, new_id: str, planned: Draft, operation_id: str, why: str
 ) -> StoredDelivery:
-    """Hand all contacts of a delivery to the next one, which is returned."""
-    new_delivery = store_draft(connection, one.id, planned, one.head, datetime.now(UTC))
-    store.move(connection, delivery.id, new_delivery)
-    place_contacts(connection, one.id, planned, {contact.key: seq for seq, contact in people})
-    stored.change_delivery(connection, delivery.id, superseded_by=new_delivery, detail=why)
-    after = stored.get_delivery(connection, new_delivery)
+    """Hand all contacts of a delivery, those that its adapter refused included, to the next one, which is returned."""
+    writer = chunks.writer(connection, delivery.list_id, operation_id)
+    filling = Filling(writer, planned, new_id)
+    where = chunks.place_in(delivery.id)
+    before = where & (table.c.no < writer.no)
+    for one in chunks.walk(connection, where):
+        if one.mark.outcome is Outcome.SUPPRESSED:
+            writer.add_at(one.seq, Place(delivery.id, rest=one.mark), one.item)
+        else:
+            filling.put(one.contact(), one.seq)
+        if len(writer.rows) >= BLOCK:
+            chunks.write(connection, writer, writer.take())
+    writer.finish()
+    chunks.write(connection, writer, writer.take())
+    chunks.drop(connection, before)
+    store_draft(connection, delivery.list_id, new_id, planned, operation_id)
+    stored.change_delivery(connection, delivery.id, superseded_by=new_id, detail=why)
+    after = stored.get_delivery(connection, new_id)
     if after.activation == "held":
-        store.change_list(connection, one.id, staged=True)
+        store.change_list(connection, delivery.list_id, staged=True)
     return after
 
 
-def store_draft(connection: Connection, list_id: str, planned: Draft, head: ListHead, now: datetime) -> str:
-    """Store a planned delivery with the keys of its remote lists; its id."""
-    delivery_id = new_id("dl")
-    adapter = planned.destination.adapter
-    stored.add_delivery(
-        connection,
-        list_id,
-        NewDelivery(
-            delivery_id,
-            planned.destination.name,
-            planned.fallbacks,
-            adapter.name,
-            activation_of(adapter, head, now),
-            planned.plan.style,
-            planned.profile,
-            planned.given_options,
-            planned.losses,
-            [remote_key(delivery_id, part) for part in range(1, planned.parts + 1)],
-        ),
-    )
-    return delivery_id
+class Filling:
+    """Puts the contacts of a planned delivery into its batches, and those that its adapter refuses aside."""
+
+    def __init__(self, writer: Writer, planned: Draft, delivery_id: str) -> None:
+        self._writer, self._planned, self._delivery_id = writer, planned, delivery_id
+        self._refused = Place(delivery_id, rest=REFUSED)
+        self._place = Place(delivery_id)
+
+    def put(self, contact: Contact, seq: int | None = None) -> None:
+        """`seq` is that of a contact that is on the list already."""
+        faults = self._planned.examine(contact)
+        if faults:
+            place, mark = self._refused, Mark(Outcome.REJECTED, None, faults, None, True)
+        else:
+            place, mark = self._next_place(), None
+        if seq is None:
+            self._writer.add(place, contact, mark)
+        else:
+            self._writer.add_at(seq, place, contact, mark)
+
+    def _next_place(self) -> Place:
+        part, batch = self._planned.next_place()
+        if batch != self._place.batch or part != self._place.part:
+            self._writer.close(self._place)
+            self._place = Place(self._delivery_id, part, batch)
+        return self._place
 
 
-def place_contacts(connection: Connection, list_id: str, planned: Draft, seqs: dict[str, int]) -> None:
-    """Put the contacts of a planned delivery into their batches, and reject those that its adapter refuses."""
-    stored.assign(connection, list_id, ((seqs[contact.key], part, batch) for part, batch, contact in planned.places()))
-    rows = [
-        {
-            "at": seqs[contact.key],
-            "outcome": Outcome.REJECTED.value,
-            "remote_id": None,
-            "faults": store.faults_text(faults),
-            "detail": None,
-            "by_vendor": True,
-        }
-        for contact, faults in planned.refused
-    ]
-    store.settle_each(connection, list_id, rows)
+REFUSED = Mark(Outcome.REJECTED, by_vendor=True)
 
 
 @dataclass(frozen=True, slots=True)
 class OpenList:
     """A remote list of an earlier delivery that further contacts can be appended to."""
 
-    delivery_id: str
-    losses: list[LossEntry]
+    delivery: StoredDelivery
     part: int
     last_batch: int
-
-    def places(self, planned: Draft) -> Iterator[tuple[int, int, Contact]]:
-        """(part, batch, contact) of everyone who is appended."""
-        for place, contact in enumerate(planned.carried):
-            yield self.part, self.last_batch + 1 + place // planned.plan.batch_size, contact
+    room: int
 
 
 def open_list(connection: Connection, list_id: str, planned: Draft) -> OpenList | None:
@@ -159,35 +246,28 @@ def open_list(connection: Connection, list_id: str, planned: Draft) -> OpenList 
     if planned.destination.adapter.append is None:
         return None
     for delivery in reversed(stored.of_list(connection, list_id)):
-        same = delivery.destination == planned.destination.name and delivery.superseded_by is None
+        same = delivery.destination == planned.destination.name and delivery.live
         known = planned.profile.fields <= delivery.profile.fields
         if not (same and known and set(planned.profile.attributes) <= set(delivery.profile.attributes)):
             continue
-        query = select(contacts.c.outcome, func.max(contacts.c.batch), func.count()).where(
-            contacts.c.delivery_id == delivery.id, contacts.c.part == (part := last_part(connection, delivery.id))
-        )
-        found = list(connection.execute(query.group_by(contacts.c.outcome)))
-        held = sum(number for _, _, number in found)
-        unclear = any(outcome == Outcome.UNKNOWN for outcome, _, _ in found)
-        if not unclear and held and held + len(planned.carried) <= planned.plan.contacts_per_list:
-            last_batch = max(batch or 0 for _, batch, _ in found)
-            return OpenList(delivery.id, delivery.losses, part, last_batch)
+        remotes = stored.remotes_of(connection, delivery.id)
+        part = max((remote.part for remote in remotes if not remote.deleted), default=0)
+        size: Any = sum(table.c[outcome.value] for outcome in Outcome)
+        query = select(func.sum(size), func.sum(table.c.unknown), func.max(table.c.batch))
+        held, unclear, last = connection.execute(query.where(chunks.place_in(delivery.id, part))).one()
+        if held and not unclear and held + planned.profile.count <= planned.plan.contacts_per_list:
+            return OpenList(delivery, part, last or 0, planned.plan.contacts_per_list - int(held))
     return None
-
-
-def last_part(connection: Connection, delivery_id: str) -> int:
-    return max((remote.part for remote in stored.remotes_of(connection, delivery_id) if not remote.deleted), default=0)
 
 
 def join_delivery(connection: Connection, joined: OpenList, planned: Draft) -> None:
     """Add the losses of appended contacts to those of the delivery."""
     total: dict[tuple[str, LossKind, str], int | None] = {}
-    for loss in [*joined.losses, *planned.losses]:
+    for loss in [*joined.delivery.losses, *planned.losses]:
         place = (loss.field, loss.kind, loss.why)
         before = total.get(place)
         total[place] = loss.contacts if before is None or loss.contacts is None else before + loss.contacts
     merged = [
-        LossEntry(field=field, kind=kind, contacts=number, why=why).model_dump(mode="json")
-        for (field, kind, why), number in total.items()
+        LossEntry(field=field, kind=kind, contacts=number, why=why) for (field, kind, why), number in total.items()
     ]
-    stored.change_delivery(connection, joined.delivery_id, losses=to_json(merged))
+    stored.change_delivery(connection, joined.delivery.id, losses=stored.losses_text(merged))

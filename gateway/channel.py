@@ -24,24 +24,28 @@ MIN_SECRET = 6
 """Credentials shorter than this are not looked for in replies: they are everywhere."""
 
 
+LONGEST_SLEEP = 5.0
+"""Seconds after which a request that waits for its turn looks again: another process may have left it room."""
+
+
 class CredentialLocked(NotAuthorised):
     """The credential was refused before and is not used again until a check of it succeeds."""
 
 
 class Recorder(Protocol):
-    """Keeps attempts. `intend` is durable before a byte leaves; it returns the attempt's handle."""
+    """Keeps attempts. `intend` is durable before a byte leaves: the attempt, or seconds (a float) to wait."""
 
-    async def intend(self, step: Step[Any], encoded: Encoded) -> object: ...
-    async def conclude(self, attempt: object, verdict: Verdict, reply: Reply | None, detail: str) -> None: ...
+    async def intend(self, step: Step[Any], encoded: Encoded, account: str, limits: Limits) -> int | float: ...
+    async def conclude(self, attempt: int, verdict: Verdict, reply: Reply | None, detail: str) -> None: ...
 
 
 class NoRecord:
-    """Keeps nothing: for reads and checks."""
+    """Keeps nothing: where there is no database."""
 
-    async def intend(self, step: Step[Any], encoded: Encoded) -> object:
-        return None
+    async def intend(self, step: Step[Any], encoded: Encoded, account: str, limits: Limits) -> int | float:
+        return 0
 
-    async def conclude(self, attempt: object, verdict: Verdict, reply: Reply | None, detail: str) -> None:
+    async def conclude(self, attempt: int, verdict: Verdict, reply: Reply | None, detail: str) -> None:
         return None
 
 
@@ -110,6 +114,18 @@ class Account:
         host = self.base_url.split("://", 1)[-1].split("/", 1)[0]
         self.fingerprint = hashlib.sha256(f"{host}\n{text}".encode()).hexdigest()
 
+    def resolve(self, credential: Credential, in_address: bool = False) -> str:
+        value: Any = self.credentials
+        for part in credential.name.split("."):
+            value = getattr(value, part)
+        if isinstance(value, SecretStr):
+            if in_address:
+                raise ValueError(f"{credential.name} is secret and has no place in an address")
+            if credential.name not in self.adapter.secrets_in_body:
+                raise ValueError(f"{credential.name} is secret and not declared in secrets_in_body")
+            return value.get_secret_value()
+        return str(value)
+
 
 @dataclass(frozen=True, slots=True)
 class Channel:
@@ -124,11 +140,16 @@ class Channel:
     ignore_lock: bool = False
     """For the check, which is what lifts a lock."""
     observe: Observe = unobserved
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    @property
+    def risked(self) -> bool:
+        return False
 
     async def send(self, step: Step[Any], read: Callable[[Reply], T]) -> T:
         account = self.account
         await self._refuse_if_locked()
-        encoded = await asyncio.to_thread(encode, step.request, self._resolve)
+        encoded = await asyncio.to_thread(encode, step.request, account.resolve)
         try:
             async with account.gate.pass_through():
                 await self._refuse_if_locked()
@@ -139,7 +160,7 @@ class Channel:
     async def _attempt(self, step: Step[Any], encoded: Encoded, read: Callable[[Reply], T]) -> T:
         account = self.account
         authorisation = self._authorisation()  # what fails here was never about to leave
-        attempt = await self.recorder.intend(step, encoded)
+        attempt = await self._turn(step, encoded)
         reply = None
         try:
             reply = await self.transport.send(account.base_url, encoded, authorisation, account.limits.timeout)
@@ -158,6 +179,13 @@ class Channel:
         await self.recorder.conclude(attempt, Verdict.ACCEPTED, reply, "")
         self.observe(account.adapter.name, step.name, Verdict.ACCEPTED)
         return value
+
+    async def _turn(self, step: Step[Any], encoded: Encoded) -> int:
+        """The recorded attempt, once the account's limits, which all processes share, let it leave."""
+        account = self.account
+        while isinstance(turn := await self.recorder.intend(step, encoded, account.fingerprint, account.limits), float):
+            await self.sleep(min(turn, LONGEST_SLEEP))
+        return turn
 
     def _without_secrets(
         self, authorisation: list[tuple[str, str]], reply: Reply | None, detail: str
@@ -190,18 +218,6 @@ class Channel:
             token = auth.token(self.account.credentials, now, self.nonce())
             self.account.token = token
         return [(auth.header, auth.scheme + token.value.get_secret_value())]
-
-    def _resolve(self, credential: Credential, in_address: bool = False) -> str:
-        value: Any = self.account.credentials
-        for part in credential.name.split("."):
-            value = getattr(value, part)
-        if isinstance(value, SecretStr):
-            if in_address:
-                raise ValueError(f"{credential.name} is secret and has no place in an address")
-            if credential.name not in self.account.adapter.secrets_in_body:
-                raise ValueError(f"{credential.name} is secret and not declared in secrets_in_body")
-            return value.get_secret_value()
-        return str(value)
 
 
 def texts(value: object) -> list[str]:

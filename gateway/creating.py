@@ -1,69 +1,113 @@
 """Creating a list and appending to one: everything is planned and stored, durably, before anything is sent."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
-import msgspec
 from sqlalchemy import Connection
 
 from gateway import bookkeeping as books
-from gateway.canonical import Contact, DuplicatePolicy, Fault, ListHead, Outcome
+from gateway.bookkeeping import Filling, OpenList
+from gateway.canonical import Contact, ListHead, Outcome, Profile
 from gateway.canonical.faults import fault
 from gateway.host import Host
-from gateway.ingest import Intake, Rejected
+from gateway.ingest import Earlier, Intake, Suppressed
 from gateway.planning import (
+    Chain,
     Draft,
-    Group,
+    Router,
     activation_of,
     check_vendor_options,
     destination_of,
     draft,
-    profile_of,
+    profiles_of,
     refuse_losses,
-    route,
 )
 from gateway.problem import ErrorItem, Problem
 from gateway.settings import Tenant
+from gateway.store import chunks, keys, suppressions
 from gateway.store import lists as store
 from gateway.store import operations as work
-from gateway.store.database import new_id
-from gateway.store.lists import NewContact, ReferenceTaken, pack
+from gateway.store.chunks import Mark, Place, Writer
+from gateway.store.database import Database, new_id
+from gateway.store.lists import ReferenceTaken
+
+_ASIDE: Mapping[Outcome, Place] = {
+    Outcome.REJECTED: Place(rest=Mark(Outcome.REJECTED), is_row=True),
+    Outcome.DUPLICATE: Place(rest=Mark(Outcome.DUPLICATE)),
+    Outcome.SUPPRESSED: Place(rest=Mark(Outcome.SUPPRESSED)),
+}
+_UNROUTED = Place(rest=Mark(Outcome.REJECTED, None, (fault("route.none"),)))
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A list that is ready to be stored: its drafts and the contacts that go nowhere."""
+    """A list that is ready to be stored: who goes where is said contact by contact."""
 
     head: ListHead
     intake: Intake
-    drafts: list[Draft]
-    unrouted: list[Contact]
+    router: Router
+    profiles: Mapping[Chain, Profile]
+    drafts: Mapping[Chain, Draft]
     now: datetime
 
     @property
     def staged(self) -> bool:
         """Whether something is held back until the list is activated."""
-        return any(activation_of(one.destination.adapter, self.head, self.now) == "held" for one in self.drafts)
+        return any(
+            activation_of(one.destination.adapter, self.head, self.now) == "held" for one in self.drafts.values()
+        )
+
+    @property
+    def profile(self) -> Profile:
+        """Of all contacts that take part."""
+        known = self.profiles.values()
+        fields: frozenset[str] = frozenset().union(*(one.fields for one in known))
+        attributes = dict.fromkeys(name for one in known for name in one.attributes)
+        return Profile(sum(one.count for one in known), fields, tuple(attributes))
 
 
 def plan(host: Host, tenant: Tenant, head: ListHead, intake: Intake) -> Planned:
     """Check and route a list. Raises `Problem` for what refuses it as a whole; nothing is stored or sent."""
     if intake.received == 0:
         raise Problem("list.empty", "send at least one contact")
+    check_head(host, tenant, head)
+    router = Router(tenant, head, intake.kept)
+    profiles = profiles_of(router, intake.contacts())
+    now = datetime.now(UTC)
+    drafts = {
+        chain: draft(destination_of(tenant, chain[0]), chain[1:], head, profile, now)
+        for chain, profile in profiles.items()
+        if chain
+    }
+    return Planned(head, intake, router, profiles, drafts, now)
+
+
+def check_head(host: Host, tenant: Tenant, head: ListHead) -> None:
+    """What can be said against a list before its contacts are known."""
     check_vendor_options(head, host.registry.adapters.values())
     if head.destination is not None:
         destination_of(tenant, head.destination)
-    groups, unrouted = route(tenant, head, intake.contacts)
-    now = datetime.now(UTC)
-    drafts = [_draft(tenant, head, group, now) for group in groups]
-    refuse_losses(head, drafts)
-    return Planned(head, intake, drafts, unrouted, now)
 
 
-def _draft(tenant: Tenant, head: ListHead, group: Group, now: datetime) -> Draft:
-    first, *rest = group.chain
-    return draft(destination_of(tenant, first), tuple(rest), head, group.contacts, now)
+def fill(planned: Planned, writer: Writer, fillings: Mapping[Chain, Filling]) -> Iterator[list[dict[str, Any]]]:
+    """Every row of the sender in its order, at its place: the chunks to be stored, a few at a time."""
+    for outcome, item in planned.intake.rows():
+        if outcome is not Outcome.PENDING:
+            writer.add(_ASIDE[outcome], item)
+        else:
+            assert isinstance(item, Contact)
+            chain = planned.router.chain_of(item)
+            if chain:
+                fillings[chain].put(item)
+            else:
+                writer.add(_UNROUTED, item)
+        if len(writer.rows) >= books.BLOCK:
+            yield writer.take()
+    writer.finish()
+    yield writer.take()
+    refuse_losses(planned.head, planned.drafts.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,26 +116,84 @@ class Created:
     operation_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which delivery each draft becomes: a new one, or an earlier one of the list that it joins."""
+
+    ids: Mapping[Chain, str]
+    joined: Mapping[Chain, OpenList]
+
+    def fillings(self, planned: Planned, writer: Writer) -> dict[Chain, Filling]:
+        return {chain: Filling(writer, one, self.ids[chain]) for chain, one in planned.drafts.items()}
+
+
+def lay_out(connection: Connection, list_id: str, planned: Planned) -> Layout:
+    """Decide which drafts join earlier deliveries; those go on where these end."""
+    joined: dict[Chain, OpenList] = {}
+    for chain, one in planned.drafts.items():
+        found = books.open_list(connection, list_id, one)
+        if found is not None:
+            joined[chain] = found
+            one.join(found.part, found.last_batch, found.room)
+    ids = {chain: joined[chain].delivery.id if chain in joined else new_id("dl") for chain in planned.drafts}
+    return Layout(ids, joined)
+
+
+def store_deliveries(connection: Connection, list_id: str, operation_id: str, planned: Planned, layout: Layout) -> None:
+    """Store the deliveries of contacts that are stored, and what the list is now."""
+    for chain, one in planned.drafts.items():
+        if chain in layout.joined:
+            books.join_delivery(connection, layout.joined[chain], one)
+        else:
+            books.store_draft(connection, list_id, layout.ids[chain], one, operation_id)
+    if planned.staged:
+        store.change_list(connection, list_id, staged=True)
+    if planned.intake.info.corrections:
+        store.add_corrected(connection, list_id, planned.intake.valid)
+
+
 async def create(
     host: Host, tenant: Tenant, head: ListHead, intake: Intake, idempotency_key: str | None = None
 ) -> Created:
     """Store a list and start its delivery. When this returns, list and operation are durable and nothing is lost."""
     planned = plan(host, tenant, head, intake)
-    try:
-        created = await host.database.run(_store, tenant.name, planned, idempotency_key)
-    except ReferenceTaken as taken:  # without an id when another process took it at the same moment
-        found: str | None = taken.list_id or None
-        if found is None and head.reference is not None:
-            found = await host.database.run(store.by_reference, tenant.name, head.reference)
-        raise _reference_taken(head, found or "") from None
-    start_delivery(host, tenant, created)
+    created = Created(new_id("cl"), new_id("op"))
+
+    def write(connection: Connection) -> None:
+        add_list(connection, tenant, head, created.list_id, planned.profile, intake.info.model_dump(mode="json"))
+        _write_all(connection, created, planned)
+        work.add_operation(
+            connection, created.operation_id, tenant.name, created.list_id, "create", host.operations.owner
+        )
+        if idempotency_key is not None:
+            keys.key_operation(connection, tenant.name, idempotency_key, created.operation_id)
+
+    await host.database.run(write)
+    host.operations.start(created.operation_id)
     return created
 
 
-def start_delivery(host: Host, tenant: Tenant, created: Created) -> None:
-    host.operations.start(
-        created.operation_id, lambda is_cancelled: host.courier.deliver(tenant, created.list_id, is_cancelled)
-    )
+def _write_all(connection: Connection, created: Created, planned: Planned) -> None:
+    layout = lay_out(connection, created.list_id, planned)
+    writer = chunks.writer(connection, created.list_id, created.operation_id)
+    for rows in fill(planned, writer, layout.fillings(planned, writer)):
+        chunks.write(connection, writer, rows)
+    store_deliveries(connection, created.list_id, created.operation_id, planned, layout)
+
+
+def add_list(
+    connection: Connection,
+    tenant: Tenant,
+    head: ListHead,
+    list_id: str,
+    profile: Profile,
+    source: Mapping[str, Any] | None,
+) -> None:
+    """Store the list itself; 409 when the tenant has one of its reference."""
+    try:
+        store.add_list(connection, list_id, tenant.name, head, profile, source, staged=False)
+    except ReferenceTaken as taken:
+        raise _reference_taken(head, taken.list_id) from None
 
 
 def _reference_taken(head: ListHead, list_id: str) -> Problem:
@@ -103,109 +205,57 @@ def _reference_taken(head: ListHead, list_id: str) -> Problem:
     )
 
 
-def _store(connection: Connection, tenant: str, planned: Planned, idempotency_key: str | None) -> Created:
-    created = Created(new_id("cl"), new_id("op"))
-    source = planned.intake.info.model_dump(mode="json")
-    profile = profile_of(planned.intake.contacts)
-    store.add_list(connection, created.list_id, tenant, planned.head, profile, source, planned.staged)
-    _store_contacts(connection, created.list_id, planned)
-    work.add_operation(connection, created.operation_id, tenant, created.list_id, "create")
-    if idempotency_key is not None:
-        work.key_operation(connection, tenant, idempotency_key, created.operation_id)
-    return created
+async def append(host: Host, tenant: Tenant, one: store.StoredList, intake: Intake, key: str | None = None) -> Created:
+    """Add contacts to a list: they are routed and delivered as the list's own were.
 
-
-def _store_contacts(connection: Connection, list_id: str, planned: Planned) -> None:
-    """Deliveries first, then every row of the sender in its order, each with its outcome so far."""
-    rows: list[NewContact] = []
-    for one in planned.drafts:
-        open_list = books.open_list(connection, list_id, one)
-        if open_list is not None:
-            delivery_id, places = open_list.delivery_id, open_list.places(one)
-            books.join_delivery(connection, open_list, one)
-        else:
-            delivery_id = books.store_draft(connection, list_id, one, planned.head, planned.now)
-            places = one.places()
-        rows += [
-            _row(contact, Outcome.PENDING, delivery_id=delivery_id, part=part, batch=batch)
-            for part, batch, contact in places
-        ]
-        rows += [
-            _row(contact, Outcome.REJECTED, faults, delivery_id=delivery_id, by_vendor=True)
-            for contact, faults in one.refused
-        ]
-    rows += [_row(contact, Outcome.REJECTED, [fault("route.none")]) for contact in planned.unrouted]
-    rows += [_row(contact, Outcome.DUPLICATE) for contact in planned.intake.duplicates]
-    rows += [_rejected_row(one) for one in planned.intake.rejected]
-    store.add_contacts(connection, list_id, sorted(rows, key=lambda row: row.row))
-
-
-def _row(
-    contact: Contact,
-    outcome: Outcome,
-    faults: Sequence[Fault] = (),
-    *,
-    delivery_id: str | None = None,
-    part: int | None = None,
-    batch: int | None = None,
-    by_vendor: bool = False,
-) -> NewContact:
-    return NewContact(
-        contact.row, contact.key, contact.phone, outcome, pack(contact), faults, delivery_id, part, batch, by_vendor
-    )
-
-
-def _rejected_row(one: Rejected) -> NewContact:
-    return NewContact(one.row, None, None, Outcome.REJECTED, pack(one), one.faults)
-
-
-async def append(host: Host, tenant: Tenant, one: store.StoredList, intake: Intake) -> Created:
-    """Add contacts to a list: they are routed and delivered as the list's own were."""
-    if one.deleted_at:
-        raise Problem("not_found", "the list is deleted")
-    known = dict.fromkeys(await host.database.run(_known, one.id))
-    fresh = _against(intake, {phone for phone, _ in known}, {key for _, key in known}, one.head.duplicates)
-    planned = plan(host, tenant, one.head, fresh)
-    created = await host.database.run(_store_appended, tenant.name, one, planned)
-    start_delivery(host, tenant, created)
-    return created
-
-
-def _known(connection: Connection, list_id: str) -> list[tuple[str | None, str | None]]:
-    return list(store.phones_and_keys(connection, list_id))
-
-
-def _against(
-    intake: Intake, phones: Iterable[str | None], keys: Iterable[str | None], policy: DuplicatePolicy
-) -> Intake:
-    """The intake without the numbers that the list has already; what was sent cannot be taken back for a later row."""
-    phones, keys = set(phones), set(keys)
-    kept, repeated = [], []
-    for contact in intake.contacts:
-        if policy is not DuplicatePolicy.KEEP_ALL and contact.phone in phones:
-            repeated.append(contact)
-        else:
-            kept.append(msgspec.structs.replace(contact, key=_free(contact.key, keys)))
-            keys.add(kept[-1].key)
-    return replace(intake, contacts=kept, duplicates=[*intake.duplicates, *repeated])
-
-
-def _free(key: str, taken: set[str | None]) -> str:
-    return next(name for name in _variants(key) if name not in taken)
-
-
-def _variants(key: str) -> Iterator[str]:
-    yield key
-    number = 2
-    while True:
-        yield f"{key}-{number}"
-        number += 1
-
-
-def _store_appended(connection: Connection, tenant: str, one: store.StoredList, planned: Planned) -> Created:
+    `intake` was judged against what the list held when it was read; when that changed since, it is a 409.
+    """
+    planned = plan(host, tenant, one.head, intake)
     created = Created(one.id, new_id("op"))
-    if planned.staged:
-        store.change_list(connection, one.id, staged=True)
-    _store_contacts(connection, one.id, planned)
-    work.add_operation(connection, created.operation_id, tenant, one.id, "append")
+
+    def write(connection: Connection) -> None:
+        refuse_if_changed(connection, one)
+        _write_all(connection, created, planned)
+        work.add_operation(connection, created.operation_id, tenant.name, one.id, "append", host.operations.owner)
+        if key is not None:
+            keys.key_operation(connection, tenant.name, key, created.operation_id)
+
+    await host.database.run(write)
+    host.operations.start(created.operation_id)
     return created
+
+
+def refuse_if_changed(connection: Connection, one: store.StoredList) -> None:
+    """409 when contacts came to the list, or are just coming, since it was read; 404 when it was deleted."""
+    reading = work.reading_operation(connection, one.id)
+    if reading is not None:
+        raise Problem("list.busy", "a file for this list is just being read", operation=reading)
+    now = store.get_list(connection, one.tenant, one.id, to_change=True)
+    if now is None or now.deleted_at:
+        raise Problem("not_found", "the list is deleted")
+    if now.next_seq != one.next_seq:
+        raise Problem("list.busy", "other contacts were appended at this very moment; send yours again")
+
+
+class StoredNumbers(Earlier):
+    """What a list holds already, read chunk by chunk."""
+
+    def __init__(self, database: Database, list_id: str) -> None:
+        self._database, self._list_id = database, list_id
+
+    def numbers(self) -> Iterable[tuple[str, str]]:
+        for no in self._database.call(chunks.taking_part, self._list_id):
+            yield from self._database.call(chunks.numbers, self._list_id, no)
+
+
+class StoredSuppressions(Suppressed):
+    """The tenant's do-not-contact numbers."""
+
+    def __init__(self, database: Database, tenant: str) -> None:
+        self._call: Callable[..., Any] = database.call
+        self._tenant = tenant
+        self._any: bool = bool(database.call(suppressions.page, tenant, "", 1))
+
+    def among(self, phones: Collection[str]) -> Collection[str]:
+        found: set[str] = self._call(suppressions.suppressed, self._tenant, phones) if self._any else set()
+        return found

@@ -28,7 +28,13 @@ stamina.instrumentation.set_on_retry_hooks([])  # its log lines would hold vendo
 
 
 class Sender(Protocol):
-    """Sends the request of a step once, with its intent recorded before and its verdict after."""
+    """Sends the request of a step once, with its intent recorded before and its verdict after.
+
+    `risked`: something that counts may have happened already, in an earlier run of the same exchange.
+    """
+
+    @property
+    def risked(self) -> bool: ...
 
     async def send(self, step: Step[Any], read: Callable[[Reply], T]) -> T: ...
 
@@ -63,7 +69,7 @@ async def run(
     An unclear end before any step that must not be repeated was tried is `NotSent`: nothing that counts has happened,
     and the whole exchange may be driven again.
     """
-    risked = False
+    risked = sender.risked
     try:
         move: Step[Any] | Wait = next(exchange)
         while True:

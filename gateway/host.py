@@ -1,36 +1,50 @@
 """The gateway as a whole: configuration, database, transport and the work that runs. Web and command line drive it."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import asyncio
 from pathlib import Path
-from typing import Any
+from weakref import WeakValueDictionary
 
 import structlog
 
 from gateway import settings
 from gateway.accounts import Accounts
 from gateway.delivery import Courier
-from gateway.operations import Operations
+from gateway.operations import Abandon, Operations, Perform
 from gateway.registry import Registry
 from gateway.settings import Config, ConfigError, Tenant
 from gateway.store.database import Database
-from gateway.store.operations import DatabaseLocks
-from gateway.transport import Transport, production_transport
+from gateway.store.locks import DatabaseLocks
+from gateway.transport import Transport
 
 log = structlog.get_logger("gateway")
 
 
-class Host:
-    """Everything a request handler or a command needs."""
+async def _unable(*_: object) -> None:
+    raise RuntimeError("this host was not told how to work")
 
-    def __init__(self, registry: Registry, config: Config, database: Database, transport: Transport) -> None:
+
+class Host:
+    """Everything a request handler or a command needs. `executor` names this process as an owner of work."""
+
+    def __init__(
+        self, registry: Registry, config: Config, database: Database, transport: Transport, executor: str
+    ) -> None:
         self.registry, self.config, self.database, self.transport = registry, config, database, transport
-        self.accounts = Accounts(transport, DatabaseLocks(database.run))
-        self.operations = Operations(database)
+        self.accounts = Accounts(transport, DatabaseLocks(database.run), database, executor)
+        self.operations = Operations(database, executor, _unable, _unable)
         self.courier = Courier(database, self.accounts, config.server)
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def works_by(self, perform: Perform, abandon: Abandon) -> None:
+        """How operations are done, and given up."""
+        self.operations.perform, self.operations.abandon = perform, abandon
 
     def tenant(self, name: str) -> Tenant:
         return self.config.tenants[name]
+
+    def turn(self, list_id: str) -> asyncio.Lock:
+        """Held by whoever reads a list in order to add to it."""
+        return self._turns.setdefault(list_id, asyncio.Lock())
 
     def reload(self, path: Path) -> None:
         """Read the file again. A bad one is logged with every fault, and the old one keeps running."""
@@ -44,20 +58,3 @@ class Host:
         self.config = fresh
         self.courier.server = fresh.server
         log.info("configuration loaded", file=str(path))
-
-
-@asynccontextmanager
-async def running(
-    registry: Registry, config: Config, make_transport: Callable[[], Any] = production_transport
-) -> AsyncIterator[Host]:
-    """A host with its database open; on leaving, running work may end."""
-    database = Database(config.database)
-    transport = Transport(make_transport)
-    try:
-        await database.prepare()
-        host = Host(registry, config, database, transport)
-        yield host
-        await host.operations.drain(config.server.wait + 5)
-    finally:
-        await transport.close()
-        await database.close()

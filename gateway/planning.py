@@ -1,8 +1,7 @@
 """From a list and its routes to deliveries: who goes where, what is lost, what is refused, how it is cut. Pure."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -36,25 +35,28 @@ def profile_of(contacts: Iterable[Contact]) -> Profile:
     return builder.profile()
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Contacts that share a destination and its fallbacks; the first of `chain` is tried first."""
-
-    chain: tuple[str, ...]
-    contacts: list[Contact]
+Chain = tuple[str, ...]
+"""A destination and its fallbacks; the first is tried first. Empty: no route takes the contact."""
 
 
-def route(tenant: Tenant, head: ListHead, contacts: Sequence[Contact]) -> tuple[list[Group], list[Contact]]:
-    """The contacts by where they go, and those that no route takes."""
-    groups: dict[tuple[str, ...], Group] = {}
-    unrouted = []
+class Router:
+    """Says where each contact of one list goes."""
+
+    def __init__(self, tenant: Tenant, head: ListHead, size: int) -> None:
+        self._tenant, self._head, self._size = tenant, head, size
+
+    def chain_of(self, contact: Contact) -> Chain:
+        return destinations_for(self._tenant, Asked(self._tenant.name, self._head, self._size, contact))
+
+
+def profiles_of(router: Router, contacts: Iterable[Contact]) -> dict[Chain, Profile]:
+    """The profile of the contacts of each chain, in the order of their first contacts."""
+    builders: dict[Chain, ProfileBuilder] = {}
     for contact in contacts:
-        chain = destinations_for(tenant, Asked(tenant.name, head, len(contacts), contact))
-        if not chain:
-            unrouted.append(contact)
-        else:
-            groups.setdefault(chain, Group(chain, [])).contacts.append(contact)
-    return list(groups.values()), unrouted
+        chain = router.chain_of(contact)
+        builder = builders.get(chain) or builders.setdefault(chain, ProfileBuilder())
+        builder.add(contact)
+    return {chain: builder.profile() for chain, builder in builders.items()}
 
 
 def destination_of(tenant: Tenant, name: str, at: str = "/destination") -> Destination:
@@ -110,58 +112,70 @@ def merged_options(destination: Destination, given: dict[str, Any]) -> Settings:
     return merged
 
 
-@dataclass(frozen=True, slots=True)
 class Draft:
-    """One delivery as it would be: who is sent in which part and batch, who is refused beforehand, what is lost."""
+    """One delivery as it would be. It is shown its contacts one by one, and says where each has its place.
 
-    destination: Destination
-    fallbacks: tuple[str, ...]
-    options: Settings
-    given_options: dict[str, Any]
-    profile: Profile
-    plan: Plan
-    carried: list[Contact]
-    refused: list[tuple[Contact, tuple[Fault, ...]]]
-    losses: list[LossEntry]
+    A draft that has carried nothing yet begins with part 1; `join` lets it go on in a remote list that is there.
+    """
+
+    def __init__(
+        self,
+        destination: Destination,
+        fallbacks: Chain,
+        head: ListHead,
+        profile: Profile,
+        given: dict[str, Any],
+        now: datetime,
+    ) -> None:
+        self.destination, self.fallbacks, self.head, self.profile = destination, fallbacks, head, profile
+        self.given_options, self.now = given, now
+        self.options = merged_options(destination, given)
+        adapter = destination.adapter
+        of_list = adapter.examine_list(head, profile, self.options, now)
+        if of_list.faults:
+            raise Problem(
+                "list.refused",
+                f"{destination.name} cannot take this list: {of_list.faults[0].detail}",
+                [_list_fault(destination, one) for one in of_list.faults],
+            )
+        self.plan: Plan = adapter.how(head, profile, self.options, destination.limits)
+        self.report = LossReport()
+        self.report.add_list(of_list.losses)
+        self.carried, self.parts = 0, 0
+        self._room = self._batch = self._in_batch = 0
+
+    def join(self, part: int, batch: int, room: int) -> None:
+        """Go on in a remote list that is there, after this batch, as long as it has room."""
+        self.parts, self._batch, self._room = part, batch, room
+        self._in_batch = self.plan.batch_size
+
+    def examine(self, contact: Contact) -> tuple[Fault, ...]:
+        """Why this destination refuses the contact; nothing when it is carried, its losses being counted."""
+        found = self.destination.adapter.examine(self.head, self.profile, self.options, contact)
+        if not found.faults:
+            self.report.add_contact(found.losses)
+        return found.faults
+
+    def next_place(self) -> tuple[int, int]:
+        """(part, batch) of the next contact that is carried, both counted from 1."""
+        if self._room <= 0:
+            self.parts, self._batch, self._in_batch = self.parts + 1, 1, 0
+            self._room = self.plan.contacts_per_list
+        elif self._in_batch >= self.plan.batch_size:
+            self._batch, self._in_batch = self._batch + 1, 0
+        self._room, self._in_batch, self.carried = self._room - 1, self._in_batch + 1, self.carried + 1
+        return self.parts, self._batch
 
     @property
-    def parts(self) -> int:
-        return -(-len(self.carried) // self.plan.contacts_per_list)
-
-    def places(self) -> Iterator[tuple[int, int, Contact]]:
-        """(part, batch, contact) of everyone who is sent, both counted from 1."""
-        for place, contact in enumerate(self.carried):
-            part, within = divmod(place, self.plan.contacts_per_list)
-            yield part + 1, within // self.plan.batch_size + 1, contact
+    def losses(self) -> list[LossEntry]:
+        return self.report.entries()
 
 
-def draft(
-    destination: Destination, fallbacks: tuple[str, ...], head: ListHead, contacts: Sequence[Contact], now: datetime
-) -> Draft:
+def draft(destination: Destination, fallbacks: Chain, head: ListHead, profile: Profile, now: datetime) -> Draft:
     """Plan one delivery. A list that the adapter cannot take at all is a 422 that names each reason."""
-    adapter = destination.adapter
-    given = dict(head.vendor_options.get(adapter.name, {}))
-    options = merged_options(destination, given)
-    profile = profile_of(contacts)
-    of_list = adapter.examine_list(head, profile, options, now)
-    if of_list.faults:
-        raise Problem(
-            "list.refused",
-            f"{destination.name} cannot take this list: {of_list.faults[0].detail}",
-            [_list_fault(destination, one) for one in of_list.faults],
-        )
-    report = LossReport()
-    report.add_list(of_list.losses)
-    carried, refused = [], []
-    for contact in contacts:
-        found = adapter.examine(head, profile, options, contact)
-        if found.faults:
-            refused.append((contact, found.faults))
-        else:
-            carried.append(contact)
-            report.add_contact(found.losses)
-    plan = adapter.how(head, profile, options, destination.limits)
-    return Draft(destination, fallbacks, options, given, profile, plan, carried, refused, report.entries())
+    return Draft(
+        destination, fallbacks, head, profile, dict(head.vendor_options.get(destination.adapter.name, {})), now
+    )
 
 
 def _list_fault(destination: Destination, fault: Fault) -> ErrorItem:

@@ -2,31 +2,34 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import Field
 
-from gateway.canonical import Contact, ListHead, LossEntry, Mode
+from gateway.canonical import Contact, Fault, ListHead, LossEntry, Mode, Outcome
 from gateway.canonical.lists import Activation
 from gateway.contract import ActivationKind, AnyAdapter, Batch, CannotDo, Fidelity, Job, Style
 from gateway.driver import rehearse
 from gateway.encoding import REDACTED, encode
-from gateway.ingest import Intake
+from gateway.ingest import Intake, Rejected
 from gateway.planning import (
+    Chain,
     Draft,
+    Router,
     activation_of,
     check_vendor_options,
     destination_of,
     draft,
+    profile_of,
     refuse_losses,
     remote_key,
-    route,
 )
 from gateway.problem import Problem
 from gateway.resources import FaultOut, Resource
 from gateway.routing import Asked, explain
-from gateway.settings import Tenant
+from gateway.settings import Destination, Tenant
 
 REQUESTS_SHOWN = 50
 BODY_SHOWN = 256 << 10
@@ -80,6 +83,7 @@ class Preview(Resource):
     received: int
     rejected: list[RowOut]
     duplicates: int
+    suppressed: int = Field(0, description="on the tenant's do-not-contact list; nobody knows it without a database")
     unrouted: int
     destinations: list[DestinationPreview]
 
@@ -96,19 +100,27 @@ def preview(
         raise Problem("list.empty", "send at least one contact")
     check_vendor_options(head, adapters.values())
     now = datetime.now(UTC)
-    unrouted: list[Contact] = []
+    people = list(intake.contacts())
+    everyone = Counter(outcome for outcome, _ in intake.rows())
+    router = Router(tenant, head, len(people))
     if wanted is None:
-        groups, unrouted = route(tenant, head, intake.contacts)
-        chosen = [(group.chain[0], group.contacts) for group in groups]
+        groups: dict[Chain, list[Contact]] = {}
+        for contact in people:
+            groups.setdefault(router.chain_of(contact), []).append(contact)
+        unrouted = len(groups.pop((), []))
+        chosen = [(chain[0], group) for chain, group in groups.items()]
     else:
+        unrouted = 0
         names = list(tenant.destinations) if wanted == "all" else list(wanted)
-        chosen = [(name, intake.contacts) for name in names]
+        chosen = [(name, people) for name in names]
     shown = [_preview_one(tenant, name, head, contacts, now) for name, contacts in chosen]
+    refused = [row for _, row in intake.rows() if isinstance(row, Rejected)]
     return Preview(
         received=intake.received,
-        rejected=[RowOut(row=one.row, faults=_faults(one.faults)) for one in intake.rejected],
-        duplicates=len(intake.duplicates),
-        unrouted=len(unrouted),
+        rejected=[RowOut(row=one.row, faults=_faults(one.faults)) for one in refused],
+        duplicates=everyone[Outcome.DUPLICATE],
+        suppressed=everyone[Outcome.SUPPRESSED],
+        unrouted=unrouted,
         destinations=shown,
     )
 
@@ -123,11 +135,11 @@ def _preview_one(
     destination = destination_of(tenant, name, "/destinations")
     adapter = destination.adapter
     requests: list[tuple[str, Any]] = []
-    planned, refused = None, None
+    placed, refused = None, None
     try:
-        planned = draft(destination, (), head, contacts, now)
-        refuse_losses(head, [planned])
-        requests = _rehearsed(planned, head, now)
+        placed = _place(destination, head, contacts, now)
+        refuse_losses(head, [placed.planned])
+        requests = _rehearsed(placed, head, now)
     except Problem as problem:
         refused = problem.detail
     except CannotDo as error:
@@ -137,27 +149,46 @@ def _preview_one(
         destination=name,
         adapter=adapter.name,
         activation=activation_of(adapter, head, now),
-        contacts=len(planned.carried) if planned else 0,
-        remote_lists=planned.parts if planned else 0,
+        contacts=placed.planned.carried if placed else 0,
+        remote_lists=placed.planned.parts if placed else 0,
         calls=len(requests),
         seconds=round(max(len(requests) - per_minute, 0) * 60 / per_minute, 1),
         requests=[_shown(destination, step, request) for step, request in requests[:REQUESTS_SHOWN]],
-        losses=planned.losses if planned else [],
+        losses=placed.planned.losses if placed else [],
         fidelity=[
             FidelityOut(field=rule.field, to=rule.to, fidelity=rule.fidelity, why=rule.why)
             for rule in adapter.fields.rules
         ],
-        rejected=[RowOut(row=one.row, faults=_faults(faults)) for one, faults in planned.refused] if planned else [],
+        rejected=[RowOut(row=one.row, faults=_faults(faults)) for one, faults in placed.refused] if placed else [],
         refused=refused,
     )
 
 
-def _rehearsed(planned: Draft, head: ListHead, now: datetime) -> list[tuple[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """A draft with its contacts, by part and batch, and those that its adapter refuses."""
+
+    planned: Draft
+    batches: dict[int, dict[int, list[Contact]]]
+    refused: list[tuple[Contact, tuple[Fault, ...]]]
+
+
+def _place(destination: Destination, head: ListHead, contacts: Sequence[Contact], now: datetime) -> _Placed:
+    placed = _Placed(draft(destination, (), head, profile_of(contacts), now), {}, [])
+    for contact in contacts:
+        faults = placed.planned.examine(contact)
+        if faults:
+            placed.refused.append((contact, faults))
+        else:
+            part, batch = placed.planned.next_place()
+            placed.batches.setdefault(part, {}).setdefault(batch, []).append(contact)
+    return placed
+
+
+def _rehearsed(placed: _Placed, head: ListHead, now: datetime) -> list[tuple[str, Any]]:
     """The requests of a draft, in the order of sending. A vendor that dials is shown as if the list were started."""
+    planned, batches = placed.planned, placed.batches
     adapter = planned.destination.adapter
-    batches: dict[int, dict[int, list[Contact]]] = {}
-    for part, number, contact in planned.places():
-        batches.setdefault(part, {}).setdefault(number, []).append(contact)
     dials = adapter.activation is ActivationKind.DIALS
     shown_head = head.model_copy(update={"activation": Activation(mode=Mode.START)}) if dials else head
     jobs = {
@@ -231,9 +262,9 @@ class Explanation(Resource):
 def explain_routes(tenant: Tenant, head: ListHead, intake: Intake) -> Explanation:
     """Every route as it is judged for every contact of the list."""
     told: dict[int | None, tuple[tuple[str, ...], Counter[str], int]] = {}
-    unrouted = 0
-    for contact in intake.contacts:
-        considered = explain(tenant, Asked(tenant.name, head, len(intake.contacts), contact))
+    unrouted, size = 0, intake.kept
+    for contact in intake.contacts():
+        considered = explain(tenant, Asked(tenant.name, head, size, contact))
         unrouted += not any(one.chosen for one in considered)
         for one in considered:
             destinations, why, takes = told.get(one.route, (one.destinations, Counter(), 0))

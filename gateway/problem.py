@@ -91,6 +91,24 @@ class Problem(Exception):
         self.status = status or self.kind.status
         self.outcome, self.headers, self.operation = outcome, dict(headers or {}), operation
 
+    def kept(self) -> dict[str, Any]:
+        """As an operation keeps it."""
+        errors = [item.model_dump() for item in self.errors]
+        return {
+            "code": self.code,
+            "detail": self.detail,
+            "errors": errors,
+            "status": self.status,
+            "outcome": self.outcome,
+        }
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any]) -> "Problem":
+        """The problem that an operation kept."""
+        errors = [ErrorItem.model_validate(item) for item in kept.get("errors", ())]
+        status, outcome = kept.get("status"), kept.get("outcome", "rejected")
+        return cls(kept["code"], kept["detail"], errors, status=status, outcome=outcome)
+
     def body(self) -> ProblemBody:
         return ProblemBody(
             type="about:blank",

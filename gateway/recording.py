@@ -5,40 +5,44 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.canonical import Verdict
-from gateway.contract import Reply, Step
+from gateway.contract import Limits, Reply, Step
 from gateway.encoding import REDACTED, Encoded
-from gateway.store import deliveries
+from gateway.store import attempts
+from gateway.store.attempts import Purpose
 from gateway.store.database import Database
 
 REPLY_CHARACTERS = 2_000
+WHOLE_REPLY = 4 << 20
+"""Bytes of the longest reply that is kept to be fed back after a crash; beyond that the request is looked up."""
 _NUMBERS = re.compile(r"\+?\d{9,15}(?!\d)")
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptRecorder:
-    """Records the attempts of one batch (part and batch None: of the delivery as a whole)."""
+    """Records the attempts of one piece of work. `owner` is this process."""
 
     database: Database
-    delivery_id: str
-    part: int | None
-    batch: int | None
+    owner: str
+    purpose: Purpose
 
-    async def intend(self, step: Step[Any], encoded: Encoded) -> object:
-        values = {
-            "delivery_id": self.delivery_id,
-            "part": self.part,
-            "batch": self.batch,
+    async def intend(self, step: Step[Any], encoded: Encoded, account: str, limits: Limits) -> int | float:
+        """The attempt, durable before a byte leaves; a float instead: its turn comes in so many seconds at best."""
+        request = {
             "step": step.name,
             "method": encoded.method,
             "target": encoded.target[:REPLY_CHARACTERS],
             "digest": encoded.digest,
         }
-        return await self.database.run(deliveries.intend, values)
+        return await self.database.run(attempts.intend, self.purpose, self.owner, account, limits, request)
 
-    async def conclude(self, attempt: object, verdict: Verdict, reply: Reply | None, detail: str) -> None:
+    async def conclude(self, attempt: int, verdict: Verdict, reply: Reply | None, detail: str) -> None:
         excerpt = None if reply is None else excerpt_of(reply.body)
         status = None if reply is None else reply.status
-        await self.database.run(deliveries.conclude, str(attempt), verdict, status, excerpt, detail)
+        kept = reply if self.purpose.verb in attempts.SENDING and self._is_kept(reply) else None
+        await self.database.run(attempts.conclude, attempt, verdict, status, excerpt, kept, detail)
+
+    def _is_kept(self, reply: Reply | None) -> bool:
+        return reply is not None and len(reply.body) <= WHOLE_REPLY
 
 
 def excerpt_of(body: bytes) -> str:

@@ -4,53 +4,60 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Connection
-
+from gateway.canonical import Fault, Outcome
 from gateway.canonical.contacts import TEXT_FIELDS
-from gateway.ingest import rejections_csv
+from gateway.ingest import Rejected, rejections_csv
+from gateway.store import chunks
 from gateway.store import lists as store
+from gateway.store.chunks import StoredContact
+from gateway.store.database import Database
 
+PAGE = 1_000
 CANONICAL_COLUMNS = ("phone", "id", *(name for name in TEXT_FIELDS if name != "id"), "priority")
 
 
-def rejections_file(connection: Connection, one: store.StoredList, outcome: str) -> bytes:
-    """Rows of one outcome in the sender's own columns, so that they can be corrected and sent again."""
+def rejections_file(database: Database, one: store.StoredList, outcome: Outcome) -> Iterator[bytes]:
+    """Rows of one outcome in the sender's own columns, so that they can be corrected and sent again.
+
+    Reads the database page by page, from another thread than the database's.
+    """
     source = one.source or {}
-    is_csv = source.get("format") == "csv"
-    mapping: dict[str, str] = source.get("mapping", {}) if is_csv else {}
-    columns = source.get("columns", []) if is_csv else [*CANONICAL_COLUMNS, *one.profile.attributes]
+    mapping: dict[str, str] = source.get("mapping", {})
+    columns = source.get("columns") or [*CANONICAL_COLUMNS, *one.profile.attributes]
     columns = [column for column in columns if column not in source.get("ignored", {})]
-    phone_columns = {mapping.get("phone", "phone")}
-
-    def rows() -> Iterator[tuple[dict[str, str], Any]]:
-        after = 0
-        while found := store.page_of_contacts(connection, one.id, outcome, after, store.PAGE):
-            for each in found:
-                yield _cells(each, mapping), each.faults
-            after = found[-1].seq
-
-    chunks = rejections_csv(
-        rows(),
+    rows = ((_cells(each, mapping), _faults(each)) for each in _pages(database, one.id, outcome))
+    return rejections_csv(
+        rows,
         columns=columns,
         delimiter=source.get("delimiter") or ",",
         charset=source.get("charset") or "utf-8",
-        phone_columns=phone_columns,
+        phone_columns={mapping.get("phone", "phone")},
     )
-    return b"".join(chunks)
 
 
-def _cells(one: store.StoredContact, mapping: dict[str, str]) -> dict[str, str]:
+def _pages(database: Database, list_id: str, outcome: Outcome) -> Iterator[StoredContact]:
+    after = 0
+    while found := database.call(chunks.page, list_id, outcome, after, PAGE):
+        yield from found
+        after = found[-1].seq
+
+
+def _faults(one: StoredContact) -> tuple[Fault, ...]:
+    return one.item.faults if isinstance(one.item, Rejected) else one.mark.faults
+
+
+def _cells(one: StoredContact, mapping: dict[str, str]) -> dict[str, str]:
     """What the sender wrote, by column."""
-    raw = one.raw()
-    if one.key is None:
-        cells = dict(raw.get("cells", {}))
+    item = one.item
+    if isinstance(item, Rejected):
+        cells = dict(item.cells) if isinstance(item.cells, dict) else {}
         attributes = cells.pop("attributes", None) if not mapping else None
         cells.update(attributes if isinstance(attributes, dict) else {})
         return {str(name): _text(value) for name, value in cells.items()}
-    values = {"phone": raw.get("phone_text") or raw.get("phone")}
-    values |= {name: raw.get(name) for name in (*TEXT_FIELDS, "priority")}
+    values = {"phone": item.phone_text or item.phone}
+    values |= {name: getattr(item, name) for name in (*TEXT_FIELDS, "priority")}
     cells = {mapping.get(name, name): _text(value) for name, value in values.items() if value is not None}
-    for name, value in raw.get("attributes", {}).items():
+    for name, value in item.attributes.items():
         cells[mapping.get(f"attributes.{name}", name)] = value
     return cells
 

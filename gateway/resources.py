@@ -4,12 +4,15 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.canonical import Counts, LossEntry, Outcome, State, state_of
+from gateway.canonical import Contact, Counts, LossEntry, Outcome, State, state_of
 from gateway.canonical.contacts import TEXT_FIELDS
-from gateway.ingest import SourceInfo
+from gateway.ingest import Rejected, SourceInfo
+from gateway.store import attempts as tried
+from gateway.store import chunks
 from gateway.store import deliveries as stored
 from gateway.store import lists as store
 from gateway.store import operations as work
+from gateway.store.chunks import StoredContact
 
 T = TypeVar("T")
 
@@ -85,6 +88,7 @@ class ListOut(Resource):
     counts: Counts
     deliveries: list[DeliveryOut]
     source: SourceInfo | None
+    corrected: int = Field(0, description="rows that came again in a corrected rejections file and were valid")
     created_at: str
     updated_at: str
     operation: OperationRef | None
@@ -143,7 +147,7 @@ ATTEMPTS_SHOWN = 20
 
 def list_out(connection: Any, one: store.StoredList, *, attempts: bool = True) -> ListOut:
     """The list resource as it stands."""
-    counts, each, refused = store.counts(connection, one.id)
+    counts, each, refused = chunks.counts(connection, one.id)
     operation = work.running_operation(connection, one.id)
     return ListOut(
         id=one.id,
@@ -158,6 +162,7 @@ def list_out(connection: Any, one: store.StoredList, *, attempts: bool = True) -
             for delivery in stored.of_list(connection, one.id)
         ],
         source=SourceInfo.model_validate(one.source) if one.source else None,
+        corrected=one.corrected,
         created_at=one.created_at,
         updated_at=one.updated_at,
         operation=OperationRef(id=operation, href=f"/v1/operations/{operation}") if operation else None,
@@ -179,7 +184,7 @@ def _delivery(
 ) -> DeliveryOut:
     state = state_of(counts, refused_by_vendor=refused, staged=delivery.activation == "held")
     remotes = [remote for remote in stored.remotes_of(connection, delivery.id) if remote.remote is not None]
-    shown = stored.attempts_of(connection, delivery.id)[-ATTEMPTS_SHOWN:] if attempts else []
+    shown = tried.latest_of(connection, delivery.id, ATTEMPTS_SHOWN) if attempts else []
     return DeliveryOut(
         id=delivery.id,
         destination=delivery.destination,
@@ -199,26 +204,28 @@ def _delivery(
     )
 
 
-def contact_out(one: store.StoredContact) -> ContactOut:
+def contact_out(one: StoredContact) -> ContactOut:
     """The contact resource; of a rejected row, what could be read of it."""
-    raw = one.raw()
-    fields = {name: raw.get(name) for name in (*TEXT_FIELDS, "priority") if one.key is not None}
+    item, mark = one.item, one.mark
+    known = isinstance(item, Contact)
+    faults = item.faults if isinstance(item, Rejected) else mark.faults
     return ContactOut(
         contact_id=one.contact_id,
-        row=one.row,
-        phone=one.phone or raw.get("phone_text") or "",
-        outcome=one.outcome,
-        faults=[FaultOut(code=fault.code, column=fault.column, detail=fault.detail) for fault in one.faults],
-        detail=one.detail,
-        delivery=one.delivery_id,
-        remote_id=one.remote_id,
-        attributes=raw.get("attributes", {}) if one.key is not None else {},
-        **{"id": raw.get("id"), **fields},
+        id=item.id,
+        row=item.row,
+        phone=item.phone if isinstance(item, Contact) else item.phone_text,
+        outcome=mark.outcome,
+        faults=[FaultOut(code=fault.code, column=fault.column, detail=fault.detail) for fault in faults],
+        detail=mark.detail,
+        delivery=one.place.delivery_id,
+        remote_id=mark.remote_id,
+        attributes=item.attributes if isinstance(item, Contact) else {},
+        **{name: getattr(item, name) for name in (*TEXT_FIELDS, "priority") if known and name != "id"},
     )
 
 
 def operation_out(connection: Any, one: work.StoredOperation) -> OperationOut:
-    counts, _, _ = store.counts(connection, one.list_id)
+    counts, _, _ = chunks.counts(connection, one.list_id)
     return OperationOut(
         id=one.id,
         kind=one.kind,

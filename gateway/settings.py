@@ -32,6 +32,7 @@ class Server(_Section):
     operator_key: str | None = Field(None, description="reference to the key that opens /metrics from elsewhere")
     max_contacts: int = Field(5_000, ge=1, le=100_000, description="contacts in one request")
     max_body: int = Field(32, ge=1, le=4_096, description="MiB of one request body")
+    max_upload: int = Field(4_096, ge=1, le=1_048_576, description="MiB of one CSV, NDJSON or XLSX upload")
     upload_timeout: float = Field(60.0, gt=0, description="how long a body may take to arrive")
     wait: float = Field(5.0, ge=0, le=300, description="how long a call waits for its work before it answers 202")
     budget: float = Field(120.0, gt=0, description="how long one batch may go on being tried")

@@ -9,7 +9,7 @@ from typing import Any
 from gateway.canonical import Contact, Verdict
 from gateway.certification import samples
 from gateway.channel import Account, Channel, Gate
-from gateway.contract import AnyAdapter, Batch, Exchange, Job, Opened, Receipt, RemoteList, Reply, Step, Style
+from gateway.contract import AnyAdapter, Batch, Exchange, Job, Limits, Opened, Receipt, RemoteList, Reply, Step, Style
 from gateway.contract.simulation import Ledger, Simulation, Simulator
 from gateway.driver import Patience, run
 from gateway.encoding import Encoded, encode
@@ -48,13 +48,15 @@ class Tape:
     """A recorder that keeps every turn of a talk; requests without secrets."""
 
     turns: list[Turn] = field(default_factory=list)
+    steps: list[Step[Any]] = field(default_factory=list)
 
-    async def intend(self, step: Step[Any], encoded: Encoded) -> object:
-        return step
+    async def intend(self, step: Step[Any], encoded: Encoded, account: str, limits: Limits) -> int:
+        self.steps.append(step)
+        return len(self.steps) - 1
 
-    async def conclude(self, attempt: object, verdict: Verdict, reply: Reply | None, detail: str) -> None:
-        assert isinstance(attempt, Step)
-        self.turns.append(Turn(attempt.name, written(attempt), reply))
+    async def conclude(self, attempt: int, verdict: Verdict, reply: Reply | None, detail: str) -> None:
+        step = self.steps[attempt]
+        self.turns.append(Turn(step.name, written(step), reply))
 
 
 def written(step: Step[Any]) -> bytes:

@@ -7,19 +7,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gateway import creating, host, planning, settings
-from gateway.canonical import Contact, Counts, LossEntry, Mode, Outcome
+from gateway import creating, opening, settings
+from gateway.canonical import Contact, Counts, DuplicatePolicy, LossEntry, Mode, Outcome
 from gateway.certification import samples
 from gateway.certification.bench import now
 from gateway.contract import AnyAdapter
 from gateway.contract.simulation import Ledger, Simulation
 from gateway.host import Host
-from gateway.ingest import Intake, SourceInfo
+from gateway.ingest import Intake, Rejected, SourceInfo
+from gateway.ingest.repeats import Repeats
+from gateway.ingest.spool import Spool
 from gateway.registry import Registry
-from gateway.resources import ListOut, list_out
+from gateway.resources import ListOut, contact_out, list_out
 from gateway.sandbox import sandbox
 from gateway.sandbox_config import write_config
 from gateway.settings import Tenant
+from gateway.store import attempts, chunks
 from gateway.store import deliveries as stored
 from gateway.store import lists as store
 
@@ -79,20 +82,23 @@ class Stage:
         run = self.host.database.run
         one = await run(store.get_list, self.tenant.name, list_id)
         assert one is not None
-        rows = await run(store.page_of_contacts, list_id, None, 0, 100_000)
-        outcomes = [(row.phone or "", Outcome(row.outcome)) for row in rows]
+        rows = [contact_out(row) for row in await run(chunks.page, list_id, None, 0, 100_000)]
+        outcomes = [(row.phone, row.outcome) for row in rows]
         return Sent(await run(list_out, one), outcomes, [row.detail or "" for row in rows])
 
     async def attempts(self, list_id: str) -> list[dict[str, Any]]:
         """Every stored attempt of the list's deliveries."""
         found = await self.host.database.run(stored.of_list, list_id)
-        return [one for each in found for one in await self.host.database.run(stored.attempts_of, each.id)]
+        return [one for each in found for one in await self.host.database.run(attempts.latest_of, each.id, 10_000)]
 
 
 def intake_of(people: Sequence[Contact]) -> Intake:
     """A list as the ingest hands it on."""
-    info = SourceInfo(format="json", rows=len(people))
-    return Intake(list(people), [], [], planning.profile_of(people), info, len(people))
+    contacts, repeats = Spool(Contact), Repeats(DuplicatePolicy.KEEP_ALL)
+    for person in people:
+        contacts.append(person)
+        repeats.add(person.phone, person.key)
+    return Intake(SourceInfo(format="json", rows=len(people)), contacts, Spool(Rejected), repeats)
 
 
 @asynccontextmanager
@@ -107,7 +113,7 @@ async def staged(registry: Registry, name: str, folder: Path) -> AsyncIterator[S
         tenant = replace(tenant, destinations={WHOLE: whole, SPLIT: split})
         server = config.server.model_copy(update={"budget": 30.0, "settle": 0.2})
         config = replace(config, server=server, tenants={"demo": tenant})
-        async with host.running(registry, config) as opened:
+        async with opening.running(registry, config) as opened:
             yield Stage(registry.adapters[name], running[name].simulation, opened, tenant)
 
 

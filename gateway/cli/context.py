@@ -81,12 +81,12 @@ def _trace(error: Exception) -> None:
 @contextlib.asynccontextmanager
 async def opened(path: Path, *, secrets: bool = True) -> AsyncIterator[Any]:
     """A host straight from the configuration, without a server."""
-    from gateway import host, logs, registry, settings
+    from gateway import logs, opening, registry, settings
 
     logs.configure("error")
     known = registry.load()
     config = settings.load(path, known.adapters, secrets=secrets)
-    async with host.running(known, config) as running:
+    async with opening.running(known, config) as running:
         yield running
 
 

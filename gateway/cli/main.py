@@ -20,11 +20,13 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="The configuration file.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
+suppress_app = typer.Typer(help="Do-not-contact numbers: none of them ever leaves.", no_args_is_help=True)
+app.add_typer(suppress_app, name="suppress")
 
 ConfigOption = Annotated[str | None, typer.Option("--config", help="Configuration file (else GATEWAY_CONFIG).")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 TenantOption = Annotated[str | None, typer.Option("--tenant", help="Whose list it is, where there are several.")]
-FileArgument = Annotated[Path, typer.Argument(help="CSV, NDJSON, or JSON with the whole list.", metavar="FILE")]
+FileArgument = Annotated[Path, typer.Argument(help="CSV, XLSX, NDJSON, or JSON with the whole list.", metavar="FILE")]
 NameOption = Annotated[str | None, typer.Option("--name", help="Name of the list; the file's name otherwise.")]
 DestinationOption = Annotated[str | None, typer.Option("--destination", help="Destination; overrides the routes.")]
 MappingOption = Annotated[str | None, typer.Option("--mapping", help='JSON: {"canonical field": "column"}.')]
@@ -35,7 +37,11 @@ DuplicatesOption = Annotated[str | None, typer.Option("--duplicates", help="keep
 LossOption = Annotated[str | None, typer.Option("--on-loss", help="report or refuse.")]
 DelimiterOption = Annotated[str | None, typer.Option("--delimiter", help="The file's delimiter, when known.")]
 EncodingOption = Annotated[str | None, typer.Option("--encoding", help="The file's charset, when known.")]
+SheetOption = Annotated[str | None, typer.Option("--sheet", help="The workbook's sheet, where several are filled.")]
 ListArgument = Annotated[str, typer.Argument(help="The list's id, cl_...", metavar="LIST")]
+NumbersArgument = Annotated[
+    list[str] | None, typer.Argument(help="One CSV or NDJSON file, or phone numbers.", metavar="FILE|NUMBER...")
+]
 
 
 @app.command()
@@ -79,6 +85,7 @@ def send(
     mapping: MappingOption = None,
     delimiter: DelimiterOption = None,
     encoding: EncodingOption = None,
+    sheet: SheetOption = None,
     start: Annotated[bool, typer.Option("--start", help="People may be called at once; held otherwise.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -86,7 +93,7 @@ def send(
     from gateway.cli.sending import send as run
 
     given = _given(name, reference, channel, region, duplicates, on_loss, destination, start)
-    sys.exit(run(context.config_path(config), tenant, file, given, mapping, delimiter, encoding, json))
+    sys.exit(run(context.config_path(config), tenant, file, given, mapping, delimiter, encoding, sheet, json))
 
 
 @app.command()
@@ -104,6 +111,7 @@ def preview(
     mapping: MappingOption = None,
     delimiter: DelimiterOption = None,
     encoding: EncodingOption = None,
+    sheet: SheetOption = None,
     start: Annotated[bool, typer.Option("--start", help="Show it as a list that may dial.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -112,7 +120,7 @@ def preview(
 
     given = _given(name, reference, channel, region, duplicates, on_loss, None, start)
     wanted: Any = "all" if destination == ["all"] else destination
-    sys.exit(run(context.config_path(config), tenant, file, given, mapping, delimiter, encoding, wanted, json))
+    sys.exit(run(context.config_path(config), tenant, file, given, mapping, delimiter, encoding, sheet, wanted, json))
 
 
 def _given(
@@ -188,6 +196,68 @@ def config_check(config: ConfigOption = None, json: JsonOption = False) -> None:
     from gateway.cli.reading import config_check as run
 
     sys.exit(run(context.config_path(config), json))
+
+
+@suppress_app.command("add")
+def suppress_add(
+    numbers: NumbersArgument = None,
+    config: ConfigOption = None,
+    tenant: TenantOption = None,
+    region: RegionOption = None,
+    mapping: MappingOption = None,
+    delimiter: DelimiterOption = None,
+    encoding: EncodingOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Contact these numbers no more. A repeat changes nothing."""
+    from gateway.cli.suppressions import add as run
+
+    given = {"mapping": mapping, "delimiter": delimiter, "encoding": encoding}
+    sys.exit(run(context.config_path(config), tenant, _named(numbers), region, given, json))
+
+
+@suppress_app.command("remove")
+def suppress_remove(
+    numbers: NumbersArgument = None,
+    config: ConfigOption = None,
+    tenant: TenantOption = None,
+    region: RegionOption = None,
+    mapping: MappingOption = None,
+    delimiter: DelimiterOption = None,
+    encoding: EncodingOption = None,
+    every: Annotated[bool, typer.Option("--all", help="Remove every number of the tenant.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Let these numbers be contacted again."""
+    from gateway.cli.suppressions import remove as run
+    from gateway.cli.suppressions import remove_all
+
+    given = {"mapping": mapping, "delimiter": delimiter, "encoding": encoding}
+    if not every:
+        sys.exit(run(context.config_path(config), tenant, _named(numbers), region, given, json))
+    if numbers or region or any(given.values()):
+        raise context.Usage("--all stands alone: leave out the numbers and how to read them")
+    sys.exit(remove_all(context.config_path(config), tenant, json))
+
+
+@suppress_app.command("list")
+def suppress_list(
+    numbers: Annotated[list[str] | None, typer.Argument(help="Ask for these only.", metavar="[NUMBER...]")] = None,
+    config: ConfigOption = None,
+    tenant: TenantOption = None,
+    region: RegionOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Every suppressed number, and since when."""
+    from gateway.cli.suppressions import show as run
+
+    sys.exit(run(context.config_path(config), tenant, numbers or [], region, json))
+
+
+def _named(numbers: list[str] | None) -> list[str]:
+    if not numbers:
+        raise context.Usage("name a FILE or numbers")
+    return numbers
 
 
 def main() -> None:

@@ -1,10 +1,12 @@
 """`gateway vendors`, `check`, `status`, `rejections` and `config check`."""
 
+import asyncio
 import sys
 from pathlib import Path
 from typing import Any
 
 from gateway import managing, settings
+from gateway.canonical import Outcome
 from gateway.cli import context
 from gateway.cli.context import Usage
 from gateway.cli.tables import console, list_table, vendor_table
@@ -12,7 +14,7 @@ from gateway.problem import Problem
 from gateway.registry import load
 from gateway.rejections import rejections_file
 from gateway.resources import contact_out, list_out
-from gateway.store import lists as store
+from gateway.store import chunks
 from gateway.vendors import vendor_out
 
 
@@ -76,12 +78,13 @@ def rejections(path: Path, tenant_name: str | None, list_id: str, as_json: bool)
             tenant = context.pick_tenant(host.config, tenant_name)
             one = await managing.get(host, tenant, list_id)
             if as_json:
-                rows = await host.database.run(store.page_of_contacts, one.id, "rejected", 0, 1_000_000)
+                rows = await host.database.run(chunks.page, one.id, Outcome.REJECTED, 0, 1_000_000)
                 context.print_json([contact_out(row).model_dump(mode="json") for row in rows])
                 return 1 if rows else 0
-            content = await host.database.run(rejections_file, one, "rejected")
-        sys.stdout.buffer.write(content)
-        return 1 if content.count(b"\n") > 1 else 0
+            rejected = (await host.database.run(list_out, one)).counts.rejected
+            for piece in await asyncio.to_thread(rejections_file, host.database, one, Outcome.REJECTED):
+                sys.stdout.buffer.write(piece)
+        return 1 if rejected else 0
 
     return context.run(work())
 

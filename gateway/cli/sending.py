@@ -1,5 +1,6 @@
 """`gateway send` and `gateway preview`: a file straight to its destinations, without a running server."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,20 @@ from gateway.canonical import ListHead
 from gateway.cli import context
 from gateway.cli.context import Usage
 from gateway.cli.tables import console, list_table, preview_tables
+from gateway.creating import StoredSuppressions
 from gateway.host import Host
-from gateway.ingest import Intake, Normaliser, Source, SourceError, collect, open_csv, open_items, open_ndjson
+from gateway.ingest import (
+    Intake,
+    Normaliser,
+    Source,
+    SourceError,
+    Suppressed,
+    collect,
+    open_csv,
+    open_items,
+    open_ndjson,
+    open_xlsx,
+)
 from gateway.registry import load
 from gateway.resources import ListOut, list_out
 from gateway.settings import Tenant
@@ -28,6 +41,7 @@ def send(
     mapping: str | None,
     delimiter: str | None,
     encoding: str | None,
+    sheet: str | None,
     as_json: bool,
 ) -> int:
     """Create and deliver; waits to the end. The exit code."""
@@ -36,8 +50,9 @@ def send(
         async with context.opened(path) as host:
             tenant = context.pick_tenant(host.config, tenant_name)
             with file.open("rb") as stream:
-                head, source = read(file, stream, given, mapping, delimiter, encoding)
-                intake = take_in(source, head, tenant)
+                head, source = read(file, stream, given, mapping, delimiter, encoding, sheet)
+                suppressed = await asyncio.to_thread(StoredSuppressions, host.database, tenant.name)
+                intake = await asyncio.to_thread(take_in, source, head, tenant, suppressed)
             created = await creating.create(host, tenant, head, intake)
             found = await _watch(host, tenant, created)
         if as_json:
@@ -75,6 +90,7 @@ def preview(
     mapping: str | None,
     delimiter: str | None,
     encoding: str | None,
+    sheet: str | None,
     wanted: Any,
     as_json: bool,
 ) -> int:
@@ -83,7 +99,7 @@ def preview(
     config = settings.load(path, registry.adapters, secrets=False)
     tenant = context.pick_tenant(config, tenant_name)
     with file.open("rb") as stream:
-        head, source = read(file, stream, given, mapping, delimiter, encoding)
+        head, source = read(file, stream, given, mapping, delimiter, encoding, sheet)
         intake = take_in(source, head, tenant)
     shown = previewing.preview(registry.adapters, tenant, head, intake, wanted)
     if as_json:
@@ -95,9 +111,18 @@ def preview(
 
 
 def read(
-    file: Path, stream: Any, given: dict[str, Any], mapping: str | None, delimiter: str | None, encoding: str | None
+    file: Path,
+    stream: Any,
+    given: dict[str, Any],
+    mapping: str | None,
+    delimiter: str | None,
+    encoding: str | None,
+    sheet: str | None = None,
 ) -> tuple[ListHead, Source]:
     """The list's head and its rows, from a file and what the command line says."""
+    is_workbook = file.suffix.lower() in (".xlsx", ".xlsm")
+    if sheet is not None and not is_workbook:
+        raise Usage(f"--sheet: {file} is no workbook (.xlsx)")
     try:
         if file.suffix == ".json":
             members = msgspec.json.decode(stream.read(), type=dict[str, msgspec.Raw])
@@ -108,6 +133,8 @@ def read(
         if file.suffix in (".ndjson", ".jsonl"):
             return head, open_ndjson(stream, encoding=encoding)
         columns = msgspec.json.decode(mapping.encode(), type=dict[str, str]) if mapping else None
+        if is_workbook:
+            return head, open_xlsx(stream, mapping=columns, sheet=sheet)
         return head, open_csv(stream, delimiter=delimiter, encoding=encoding, mapping=columns)
     except SourceError as error:
         raise Usage(f"{file}: {error.detail}") from None
@@ -124,8 +151,9 @@ def _head(values: dict[str, Any]) -> ListHead:
         raise Usage(f"the list is not valid:\n{told}") from None
 
 
-def take_in(source: Source, head: ListHead, tenant: Tenant) -> Intake:
+def take_in(source: Source, head: ListHead, tenant: Tenant, suppressed: Suppressed | None = None) -> Intake:
+    region = head.default_region or tenant.default_region
     try:
-        return collect(source, Normaliser(head.default_region or tenant.default_region), head.duplicates)
+        return collect(source, Normaliser(region), head.duplicates, suppressed or Suppressed())
     except SourceError as error:
         raise Usage(error.detail) from None

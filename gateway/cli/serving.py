@@ -8,7 +8,8 @@ from pathlib import Path
 
 import uvicorn
 
-from gateway import host, logs, registry, settings
+from gateway import logs, opening, registry, settings
+from gateway.host import Host
 from gateway.sandbox import sandbox as simulators
 from gateway.sandbox_config import FIRST_PORT, write_config
 from gateway.web.app import create_app
@@ -21,8 +22,8 @@ def serve(path: Path) -> None:
     logs.configure(config.server.log_level)
 
     @asynccontextmanager
-    async def open_host() -> AsyncIterator[host.Host]:
-        async with host.running(known, config) as running:
+    async def open_host() -> AsyncIterator[Host]:
+        async with opening.running(known, config, engine=True) as running:
             loop = asyncio.get_running_loop()
             if hasattr(signal, "SIGHUP"):
                 loop.add_signal_handler(signal.SIGHUP, running.reload, path)

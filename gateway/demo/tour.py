@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from rich.console import Console
 from rich.table import Table
 
-from gateway import host, logs, registry, settings
+from gateway import logs, opening, registry, settings
 from gateway.cli.tables import console as make_console
 from gateway.cli.tables import contacts_table, counts_text, losses_text
 from gateway.contract import ActivationKind
@@ -94,7 +94,7 @@ async def _gateway(known: Registry, vendors: dict[str, RunningSimulation], folde
         for country, to in routes
     )
     config = settings.load(write_config(folder, vendors, 0, LIMITS, extra), known.adapters)
-    async with serving(create_app(lambda: host.running(known, config)), lifespan="on") as url:
+    async with serving(create_app(lambda: opening.running(known, config)), lifespan="on") as url:
         yield Client(url)
 
 

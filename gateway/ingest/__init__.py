@@ -1,22 +1,23 @@
-"""Intake of contact lists: CSV, NDJSON and JSON rows to canonical contacts, every row accounted for."""
+"""Intake of contact lists: CSV, XLSX, NDJSON and JSON rows to canonical contacts, every row accounted for."""
 
 from gateway.ingest.calling_codes import Phone
 from gateway.ingest.csv_source import open_csv
-from gateway.ingest.intake import Intake, ProfileBuilder, collect, part_duplicates
+from gateway.ingest.intake import Earlier, Intake, ProfileBuilder, Suppressed, Taken, collect
 from gateway.ingest.json_source import open_items, open_ndjson
-from gateway.ingest.keys import Keys, derive_key, first_key
+from gateway.ingest.keys import derive_key, first_key
 from gateway.ingest.normaliser import Normaliser
 from gateway.ingest.phones import normalise_phone
 from gateway.ingest.problems import PROBLEMS, SourceError
 from gateway.ingest.rejections import rejections_csv
 from gateway.ingest.source import CsvRow, JsonRow, RawRow, Rejected, Source, SourceInfo, SourceLimits
+from gateway.ingest.xlsx_source import open_xlsx
 
 __all__ = [
     "PROBLEMS",
     "CsvRow",
+    "Earlier",
     "Intake",
     "JsonRow",
-    "Keys",
     "Normaliser",
     "Phone",
     "ProfileBuilder",
@@ -26,6 +27,8 @@ __all__ = [
     "SourceError",
     "SourceInfo",
     "SourceLimits",
+    "Suppressed",
+    "Taken",
     "collect",
     "derive_key",
     "first_key",
@@ -33,6 +36,6 @@ __all__ = [
     "open_csv",
     "open_items",
     "open_ndjson",
-    "part_duplicates",
+    "open_xlsx",
     "rejections_csv",
 ]

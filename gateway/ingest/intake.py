@@ -1,13 +1,22 @@
-"""A whole list in memory: contacts with settled keys, rejected rows, duplicates and the profile."""
+"""A whole list, however long: contacts with settled keys, rejected rows, duplicates and the profile."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import heapq
+from collections.abc import Collection, Iterable, Iterator
+from typing import Final
 
-from gateway.canonical import Contact, DuplicatePolicy, Profile
+import msgspec
+
+from gateway.canonical import Contact, DuplicatePolicy, Outcome, Profile
 from gateway.canonical.contacts import TEXT_FIELDS
-from gateway.ingest.keys import Keys
 from gateway.ingest.normaliser import Normaliser
+from gateway.ingest.repeats import Repeats
 from gateway.ingest.source import Rejected, Source, SourceInfo
+from gateway.ingest.spool import Spool
+
+BLOCK: Final = 500
+
+Taken = tuple[Outcome, Contact | Rejected]
+"""A row as it was taken in: `pending` when it is to be sent, else `rejected`, `duplicate` or `suppressed`."""
 
 
 class ProfileBuilder:
@@ -37,52 +46,110 @@ class ProfileBuilder:
         return Profile(self._count, frozenset(fields), tuple(self._attributes))
 
 
-@dataclass(frozen=True, slots=True)
+class Suppressed:
+    """Which of these numbers (E.164) must not be contacted. This one knows none."""
+
+    def among(self, phones: Collection[str]) -> Collection[str]:
+        """The suppressed ones of `phones`."""
+        return ()
+
+
+class Earlier:
+    """What a list holds already when contacts are appended to it. This one is a new list."""
+
+    def numbers(self) -> Iterable[tuple[str, str]]:
+        """(phone, key) of its contacts."""
+        return ()
+
+
+class Places:
+    """Places in a list, a bit each: those of the contacts that are suppressed."""
+
+    def __init__(self) -> None:
+        self._bits = bytearray()
+
+    def add(self, end: int, phones: list[str], suppressed: Suppressed) -> None:
+        """Judge the last contacts before `end`, and forget their numbers."""
+        barred = suppressed.among(phones)
+        if barred:
+            self._bits.extend(bytes(end // 8 + 1 - len(self._bits)))
+            for place, phone in enumerate(phones, end - len(phones)):
+                if phone in barred:
+                    self._bits[place >> 3] |= 1 << (place & 7)
+        phones.clear()
+
+    def __contains__(self, place: int) -> bool:
+        return place >> 3 < len(self._bits) and bool(self._bits[place >> 3] >> (place & 7) & 1)
+
+
 class Intake:
-    """A list taken in. `received` is the sum of contacts, rejected rows and duplicates."""
+    """A list taken in. `received` is the number of its rows, whatever became of them; `valid` that of its contacts."""
 
-    contacts: list[Contact]
-    rejected: list[Rejected]
-    duplicates: list[Contact]
-    profile: Profile
-    info: SourceInfo
-    received: int
+    def __init__(
+        self,
+        info: SourceInfo,
+        contacts: Spool[Contact],
+        rejected: Spool[Rejected],
+        repeats: Repeats,
+        barred: Places | None = None,
+    ) -> None:
+        self.info, self.received = info, len(contacts) + len(rejected)
+        self.valid = len(contacts)
+        self._contacts, self._rejected, self._repeats, self._barred = contacts, rejected, repeats, barred or Places()
+
+    def rows(self) -> Iterator[Taken]:
+        """Every row in the order of the file, contacts with their settled keys."""
+        rejected = ((Outcome.REJECTED, row) for row in self._rejected)
+        if not len(self._rejected):
+            return self._judged()
+        both: Iterator[Taken] = heapq.merge(self._judged(), rejected, key=lambda taken: taken[1].row)
+        return both
+
+    def contacts(self) -> Iterator[Contact]:
+        """The contacts to be sent, in the order of the file."""
+        return (contact for outcome, contact in self._judged() if outcome is Outcome.PENDING)
+
+    @property
+    def kept(self) -> int:
+        """How many contacts are neither rejected nor duplicates."""
+        return self.valid - sum(key is None for _, key in self._repeats.fates())
+
+    def _judged(self) -> Iterator[tuple[Outcome, Contact]]:
+        fates = self._repeats.fates()
+        at, key = next(fates, (-1, None))
+        for place, contact in enumerate(self._contacts):
+            outcome = Outcome.SUPPRESSED if place in self._barred else Outcome.PENDING
+            if place == at:
+                if key is None:
+                    outcome = Outcome.DUPLICATE
+                else:
+                    contact = msgspec.structs.replace(contact, key=key)
+                at, key = next(fates, (-1, None))
+            yield outcome, contact
 
 
-def collect(source: Source, normaliser: Normaliser, policy: DuplicatePolicy) -> Intake:
+def collect(
+    source: Source,
+    normaliser: Normaliser,
+    policy: DuplicatePolicy,
+    suppressed: Suppressed = Suppressed(),  # noqa: B008 - it holds nothing
+    earlier: Earlier = Earlier(),  # noqa: B008
+) -> Intake:
     """Read a source to its end. Raises SourceError where the file breaks off the reading."""
-    valid: list[Contact] = []
-    rejected: list[Rejected] = []
+    contacts, rejected, repeats, barred = Spool(Contact), Spool(Rejected), Repeats(policy), Places()
+    for phone, key in earlier.numbers():
+        repeats.add(phone, key)
+    repeats.begin()
+    block: list[str] = []
     for raw in source:
         taken = normaliser.take(raw)
         if isinstance(taken, Contact):
-            valid.append(taken)
+            contacts.append(taken)
+            repeats.add(taken.phone, taken.key)
+            block.append(taken.phone)
+            if len(block) >= BLOCK:
+                barred.add(len(contacts), block, suppressed)
         else:
             rejected.append(taken)
-    kept, duplicates = part_duplicates(valid, policy)
-    keys, profile = Keys(), ProfileBuilder()
-    # the kept ones choose first, so that their keys are the same when the file comes again without the duplicates
-    kept = [keys.settle(contact) for contact in kept]
-    duplicates = [keys.settle(contact) for contact in duplicates]
-    for contact in kept:
-        profile.add(contact)
-    received = len(kept) + len(duplicates) + len(rejected)
-    return Intake(kept, rejected, duplicates, profile.profile(), source.info, received)
-
-
-def part_duplicates(contacts: Iterable[Contact], policy: DuplicatePolicy) -> tuple[list[Contact], list[Contact]]:
-    """Contacts to keep and contacts whose number another one has, both in the order of the file."""
-    if policy is DuplicatePolicy.KEEP_ALL:
-        return list(contacts), []
-    kept: dict[str, Contact] = {}
-    duplicates: list[Contact] = []
-    for contact in contacts:
-        other = kept.get(contact.phone)
-        if other is None:
-            kept[contact.phone] = contact
-        elif policy is DuplicatePolicy.KEEP_FIRST:
-            duplicates.append(contact)
-        else:
-            duplicates.append(kept.pop(contact.phone))
-            kept[contact.phone] = contact
-    return list(kept.values()), sorted(duplicates, key=lambda contact: contact.row)
+    barred.add(len(contacts), block, suppressed)
+    return Intake(source.info, contacts, rejected, repeats, barred)

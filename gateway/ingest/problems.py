@@ -38,6 +38,27 @@ PROBLEMS: Final[dict[str, tuple[int, str, str]]] = {
         "no column is known to hold the phone number",
         'name one column phone, or state a mapping such as {"phone": "<column>"}',
     ),
+    "source.workbook": (
+        422,
+        "the file is not an Excel workbook that can be read",
+        "save it as Excel workbook (.xlsx), or export the sheet as CSV (UTF-8)",
+    ),
+    "source.workbook_protected": (
+        422,
+        "the workbook is protected with a password",
+        "take the password off and save it again, or export the sheet as CSV (UTF-8)",
+    ),
+    "source.workbook_too_large": (
+        413,
+        "the workbook unpacks to more than allowed",
+        "split it, or export the sheet as CSV (UTF-8)",
+    ),
+    "source.sheet": (400, "it is not clear which sheet holds the contacts", "name the sheet to read"),
+    "source.no_xlsx": (
+        415,
+        "workbooks cannot be read by this installation",
+        "pip install 'contact-list-gateway[xlsx]', or export the sheet as CSV (UTF-8)",
+    ),
 }
 
 

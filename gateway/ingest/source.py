@@ -25,7 +25,7 @@ class SourceInfo(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: Literal["json", "csv", "ndjson"]
+    format: Literal["json", "csv", "ndjson", "xlsx"]
     charset: str | None = None
     delimiter: str | None = None
     columns: list[str] = Field(default=[], description="the header as sent")
@@ -36,15 +36,17 @@ class SourceInfo(BaseModel):
 
 
 class CsvRow(msgspec.Struct, frozen=True):
-    """One row of a CSV file, as sent; `row` is the physical line on which it starts, the first line being 1.
+    """One row of a CSV file or a sheet, as sent; `row` is the physical line on which it starts (or the sheet's row).
 
-    `plain` says that all its characters are printable, so that nobody needs to look for others.
+    `plain` says that all its characters are printable, so that nobody needs to look for others. `faults` are of cells
+    that hold no value that could be read, such as a spreadsheet's error mark.
     """
 
     row: int
     cells: list[str]
     layout: Layout
     plain: bool = False
+    faults: tuple[Fault, ...] = ()
 
 
 class JsonRow(msgspec.Struct, frozen=True):

@@ -1,16 +1,16 @@
-"""Deliveries, their remote lists, and the attempts: what was about to leave, and what came of it."""
+"""Deliveries and their remote lists in the database."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
+from sqlalchemy import Connection, RowMapping, insert, select, update
 
-from gateway.canonical import LossEntry, Profile, Verdict
+from gateway.canonical import LossEntry, Profile
 from gateway.contract import RemoteList, Style
-from gateway.store.database import from_json, new_id, timestamp, to_json
+from gateway.store.database import from_json, timestamp, to_json
 from gateway.store.lists import profile_of, profile_text
-from gateway.store.schema import attempts, contacts, deliveries, remote_lists
+from gateway.store.schema import deliveries, remote_lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,11 @@ class StoredDelivery:
     detail: str | None
     superseded_by: str | None
     created_at: str
+
+    @property
+    def live(self) -> bool:
+        """Whether it has not been handed on to another destination."""
+        return self.superseded_by is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,7 @@ class NewDelivery:
     options: Mapping[str, Any]
     losses: Sequence[LossEntry]
     keys: Sequence[str]
+    operation_id: str
 
 
 def add_delivery(connection: Connection, list_id: str, new: NewDelivery) -> None:
@@ -72,7 +78,8 @@ def add_delivery(connection: Connection, list_id: str, new: NewDelivery) -> None
             "style": new.style.value,
             "profile": profile_text(new.profile),
             "options": to_json(new.options),
-            "losses": to_json([loss.model_dump(mode="json") for loss in new.losses]),
+            "losses": losses_text(new.losses),
+            "operation_id": new.operation_id,
             "created_at": now,
             "updated_at": now,
         },
@@ -90,12 +97,8 @@ def add_parts(connection: Connection, delivery_id: str, first: int, keys: Sequen
         connection.execute(insert(remote_lists), rows)
 
 
-def assign(connection: Connection, list_id: str, places: Iterable[tuple[int, int, int]]) -> None:
-    """Put contacts into batches: (seq, part, batch) of each."""
-    query = update(contacts).where(contacts.c.list_id == list_id, contacts.c.seq == bindparam("at"))
-    rows = [{"at": seq, "part": part, "batch": batch} for seq, part, batch in places]
-    if rows:
-        connection.execute(query.values(part=bindparam("part"), batch=bindparam("batch")), rows)
+def losses_text(losses: Sequence[LossEntry]) -> str:
+    return to_json([loss.model_dump(mode="json") for loss in losses])
 
 
 def of_list(connection: Connection, list_id: str) -> list[StoredDelivery]:
@@ -148,38 +151,12 @@ def save_remote(connection: Connection, delivery_id: str, part: int, remote: Rem
     connection.execute(query.values(**values))
 
 
+def save_remotes(connection: Connection, delivery_id: str, made: Mapping[int, RemoteList]) -> None:
+    """Keep the remote lists of several parts, all or none."""
+    for part, remote in made.items():
+        save_remote(connection, delivery_id, part, remote)
+
+
 def mark_deleted(connection: Connection, delivery_id: str, part: int) -> None:
     query = update(remote_lists).where(remote_lists.c.delivery_id == delivery_id, remote_lists.c.part == part)
     connection.execute(query.values(deleted=True))
-
-
-def batches_of(connection: Connection, delivery_id: str) -> list[tuple[int, int]]:
-    """(part, batch) of every batch of a delivery, in order."""
-    query = (
-        select(contacts.c.part, contacts.c.batch)
-        .where(contacts.c.delivery_id == delivery_id, contacts.c.batch.is_not(None))
-        .distinct()
-        .order_by(contacts.c.part, contacts.c.batch)
-    )
-    return [(part, batch) for part, batch in connection.execute(query)]
-
-
-def intend(connection: Connection, values: Mapping[str, Any]) -> str:
-    """Record that a request is about to leave; the attempt's id."""
-    attempt_id = new_id("at")
-    connection.execute(insert(attempts), {"id": attempt_id, "started_at": timestamp(), **values})
-    return attempt_id
-
-
-def conclude(
-    connection: Connection, attempt_id: str, verdict: Verdict, status: int | None, reply: str | None, detail: str
-) -> None:
-    query = update(attempts).where(attempts.c.id == attempt_id)
-    connection.execute(
-        query.values(verdict=verdict.value, status=status, reply=reply, detail=detail or None, finished_at=timestamp())
-    )
-
-
-def attempts_of(connection: Connection, delivery_id: str) -> list[dict[str, Any]]:
-    query = select(attempts).where(attempts.c.delivery_id == delivery_id).order_by(attempts.c.id)
-    return [dict(row) for row in connection.execute(query).mappings()]

@@ -1,38 +1,52 @@
-"""Operations, idempotency keys, credential locks and the audit of passthrough calls."""
+"""Operations in the database: pieces of work on a list, and which process works on them."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, RowMapping, and_, insert, select, update
 
-from gateway.store.database import from_json, new_id, timestamp, to_json
-from gateway.store.schema import audit, credential_locks, idempotency, operations
+from gateway.store.database import from_json, timestamp, to_json
+from gateway.store.schema import operations
+
+UNFINISHED = ("queued", "running")
 
 
 @dataclass(frozen=True, slots=True)
 class StoredOperation:
-    """A running or finished piece of work on a list."""
+    """A piece of work on a list. `runs` counts how often it was begun: more than once after a crash."""
 
+    no: int
     id: str
     tenant: str
     list_id: str
     kind: str
     state: str
     stage: str
+    owner: str
+    runs: int
+    cancelling: bool
+    input: dict[str, Any] | None
     error: dict[str, Any] | None
     created_at: str
     updated_at: str
 
     @property
     def done(self) -> bool:
-        return self.state in ("succeeded", "failed", "cancelled")
+        return self.state not in UNFINISHED
 
 
-def add_operation(connection: Connection, operation_id: str, tenant: str, list_id: str, kind: str) -> None:
+def add_operation(
+    connection: Connection,
+    operation_id: str,
+    tenant: str,
+    list_id: str,
+    kind: str,
+    owner: str,
+    *,
+    stage: str = "delivering",
+    input: Mapping[str, Any] | None = None,
+) -> None:
     now = timestamp()
     connection.execute(
         insert(operations),
@@ -41,177 +55,107 @@ def add_operation(connection: Connection, operation_id: str, tenant: str, list_i
             "tenant": tenant,
             "list_id": list_id,
             "kind": kind,
-            "state": "running",
-            "stage": "delivering",
+            "state": "queued",
+            "stage": stage,
+            "owner": owner,
+            "runs": 0,
+            "cancelling": False,
+            "input": to_json(dict(input)) if input is not None else None,
             "created_at": now,
             "updated_at": now,
         },
     )
 
 
+def begin(connection: Connection, operation_id: str, owner: str) -> StoredOperation | None:
+    """Take an operation to work on it, as it then stands; None when it is finished, or another process has it."""
+    found = _find(connection, operations.c.id == operation_id, to_change=True)
+    if found is None or found.done or (found.state == "running" and found.owner != owner):
+        return None
+    change_operation(connection, operation_id, state="running", owner=owner, runs=found.runs + 1)
+    return _find(connection, operations.c.id == operation_id)
+
+
 def change_operation(connection: Connection, operation_id: str, **values: Any) -> None:
-    if "error" in values and values["error"] is not None:
+    if values.get("error") is not None:
         values["error"] = to_json(values["error"])
     query = update(operations).where(operations.c.id == operation_id)
     connection.execute(query.values(updated_at=timestamp(), **values))
 
 
+def finish(connection: Connection, operation_id: str, ending: Mapping[str, Any]) -> None:
+    """Record how an operation ended; what was refused before anything was stored stays at that stage."""
+    now = any_operation(connection, operation_id)
+    stage = "refused" if now is not None and now.stage == "refused" else "done"
+    change_operation(connection, operation_id, stage=stage, **ending)
+
+
+def cancel(connection: Connection, operation_id: str) -> None:
+    query = update(operations).where(operations.c.id == operation_id, operations.c.state.in_(UNFINISHED))
+    connection.execute(query.values(cancelling=True, updated_at=timestamp()))
+
+
 def get_operation(connection: Connection, tenant: str, operation_id: str) -> StoredOperation | None:
-    query = select(operations).where(operations.c.id == operation_id, operations.c.tenant == tenant)
-    row = connection.execute(query).mappings().first()
+    return _find(connection, and_(operations.c.id == operation_id, operations.c.tenant == tenant))
+
+
+def any_operation(connection: Connection, operation_id: str) -> StoredOperation | None:
+    """The operation, whoever's it is."""
+    return _find(connection, operations.c.id == operation_id)
+
+
+def _find(connection: Connection, where: Any, *, to_change: bool = False) -> StoredOperation | None:
+    query = select(operations).where(where)
+    row = connection.execute(query.with_for_update() if to_change else query).mappings().first()
     return _operation(row) if row else None
 
 
 def running_operation(connection: Connection, list_id: str) -> str | None:
-    query = select(operations.c.id).where(operations.c.list_id == list_id, operations.c.state == "running")
-    found: str | None = connection.execute(query.order_by(operations.c.id.desc()).limit(1)).scalar_one_or_none()
+    """The newest unfinished operation of a list."""
+    query = select(operations.c.id).where(operations.c.list_id == list_id, operations.c.state.in_(UNFINISHED))
+    found: str | None = connection.execute(query.order_by(operations.c.no.desc()).limit(1)).scalar_one_or_none()
     return found
+
+
+def reading_operation(connection: Connection, list_id: str) -> str | None:
+    """An unfinished operation of a list whose contacts are not all stored yet."""
+    query = select(operations.c.id).where(operations.c.list_id == list_id, operations.c.state.in_(UNFINISHED))
+    found: str | None = connection.execute(query.where(operations.c.input.is_not(None)).limit(1)).scalar_one_or_none()
+    return found
+
+
+def is_before(connection: Connection, one: StoredOperation) -> bool:
+    """Whether other work on the same list comes first."""
+    query = select(operations.c.id).where(
+        operations.c.list_id == one.list_id, operations.c.no < one.no, operations.c.state.in_(UNFINISHED)
+    )
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def last_of(connection: Connection, list_id: str, kinds: Sequence[str]) -> str | None:
     """The kind of the list's newest operation among these kinds."""
     query = select(operations.c.kind).where(operations.c.list_id == list_id, operations.c.kind.in_(kinds))
-    found: str | None = connection.execute(query.order_by(operations.c.id.desc()).limit(1)).scalar_one_or_none()
+    found: str | None = connection.execute(query.order_by(operations.c.no.desc()).limit(1)).scalar_one_or_none()
+    return found
+
+
+def owners(connection: Connection) -> list[str]:
+    """Every process that has unfinished operations, dead or alive."""
+    query = select(operations.c.owner).where(operations.c.state.in_(UNFINISHED)).distinct()
+    return [owner for (owner,) in connection.execute(query)]
+
+
+def take_over(connection: Connection, dead: str, by: str) -> list[tuple[str, str]]:
+    """(operation id, tenant) of the unfinished work of a dead process, which is now `by`'s, in the order of making."""
+    where = and_(operations.c.owner == dead, operations.c.state.in_(UNFINISHED))
+    query = select(operations.c.id, operations.c.tenant).where(where).order_by(operations.c.no).with_for_update()
+    found = [(operation_id, tenant) for operation_id, tenant in connection.execute(query)]
+    connection.execute(update(operations).where(where).values(owner=by, state="queued", updated_at=timestamp()))
     return found
 
 
 def _operation(row: RowMapping) -> StoredOperation:
     values = dict(row)
-    values["error"] = from_json(values["error"]) if values["error"] else None
+    for name in ("error", "input"):
+        values[name] = from_json(values[name]) if values[name] else None
     return StoredOperation(**values)
-
-
-@dataclass(frozen=True, slots=True)
-class StoredAnswer:
-    """What is known of an idempotency key: whose payload, and the first answer once there is one."""
-
-    digest: str
-    operation_id: str | None
-    status: int | None
-    headers: dict[str, str]
-    body: bytes | None
-
-
-ABANDONED = timedelta(minutes=15)
-"""A key without an operation and without an answer is free again after this: its request died before it stored a list,
-and nothing is sent before that. Longer than any upload may take."""
-
-
-def claim_key(connection: Connection, tenant: str, key: str, digest: str) -> StoredAnswer | None:
-    """Claim an idempotency key. None: it is ours, go on. Else what the first request with it left."""
-    found = get_key(connection, tenant, key)
-    if found is None:
-        try:
-            with connection.begin_nested():
-                values = {"tenant": tenant, "key": key, "digest": digest, "created_at": timestamp()}
-                connection.execute(insert(idempotency), values)
-        except IntegrityError:  # another process claimed it at this very moment
-            return get_key(connection, tenant, key)
-        return None
-    abandoned = (
-        update(idempotency)
-        .where(_key(tenant, key), idempotency.c.operation_id.is_(None), idempotency.c.status.is_(None))
-        .where(idempotency.c.created_at < timestamp(datetime.now(UTC) - ABANDONED))
-    )
-    taken_over = connection.execute(abandoned.values(digest=digest, created_at=timestamp())).rowcount
-    return None if taken_over else found
-
-
-def get_key(connection: Connection, tenant: str, key: str) -> StoredAnswer | None:
-    query = select(idempotency).where(idempotency.c.tenant == tenant, idempotency.c.key == key)
-    row = connection.execute(query).mappings().first()
-    if row is None:
-        return None
-    headers = from_json(row["headers"]) if row["headers"] else {}
-    return StoredAnswer(row["digest"], row["operation_id"], row["status"], headers, row["body"])
-
-
-def _key(tenant: str, key: str) -> Any:
-    return (idempotency.c.tenant == tenant) & (idempotency.c.key == key)
-
-
-def key_operation(connection: Connection, tenant: str, key: str, operation_id: str) -> None:
-    """Tie a key to its operation: from now on a repeat is pointed there."""
-    connection.execute(update(idempotency).where(_key(tenant, key)).values(operation_id=operation_id))
-
-
-def keep_answer(
-    connection: Connection, tenant: str, key: str, status: int, headers: Mapping[str, str], body: bytes
-) -> None:
-    values = {"status": status, "headers": to_json(dict(headers)), "body": body}
-    connection.execute(update(idempotency).where(_key(tenant, key)).values(**values))
-
-
-def release_unused_key(connection: Connection, tenant: str, key: str) -> None:
-    """Forget a key whose request ended before anything was stored under it."""
-    connection.execute(delete(idempotency).where(_key(tenant, key), idempotency.c.operation_id.is_(None)))
-
-
-class DatabaseLocks:
-    """Credential locks that outlive the process. `run` is `Database.run`."""
-
-    def __init__(self, run: Any) -> None:
-        self._run = run
-
-    async def reason(self, owner: str) -> str | None:
-        found: str | None = await self._run(_reason, owner)
-        return found
-
-    async def lock(self, owner: str, reason: str) -> None:
-        await self._run(_lock, owner, reason)
-
-    async def unlock(self, owner: str) -> None:
-        await self._run(_unlock, owner)
-
-    async def may_check(self, owner: str, now: datetime, every: float) -> bool:
-        """Whether a locked credential may be checked now: at most once in `every` seconds. Claims the turn."""
-        allowed: bool = await self._run(_may_check, owner, now, every)
-        return allowed
-
-
-def _reason(connection: Connection, owner: str) -> str | None:
-    query = select(credential_locks.c.reason).where(credential_locks.c.owner == owner)
-    found: str | None = connection.execute(query).scalar_one_or_none()
-    return found
-
-
-def _lock(connection: Connection, owner: str, reason: str) -> None:
-    if _reason(connection, owner) is None:
-        with suppress(IntegrityError), connection.begin_nested():  # another process may lock it at the same moment
-            connection.execute(insert(credential_locks), {"owner": owner, "reason": reason, "since": timestamp()})
-
-
-def _unlock(connection: Connection, owner: str) -> None:
-    connection.execute(delete(credential_locks).where(credential_locks.c.owner == owner))
-
-
-def _may_check(connection: Connection, owner: str, now: datetime, every: float) -> bool:
-    query = select(credential_locks.c.checked_at).where(credential_locks.c.owner == owner)
-    checked_at = connection.execute(query.with_for_update()).scalar_one_or_none()
-    if checked_at and (now - datetime.fromisoformat(checked_at)).total_seconds() < every:
-        return False
-    claim = update(credential_locks).where(credential_locks.c.owner == owner)
-    connection.execute(claim.values(checked_at=timestamp(now)))
-    return True
-
-
-def add_audit(connection: Connection, tenant: str, destination: str, method: str, path: str, digest: str) -> str:
-    """Record a passthrough call before it leaves; its id."""
-    audit_id = new_id("au")
-    connection.execute(
-        insert(audit),
-        {
-            "id": audit_id,
-            "tenant": tenant,
-            "destination": destination,
-            "method": method,
-            "path": path,
-            "digest": digest,
-            "at": timestamp(),
-        },
-    )
-    return audit_id
-
-
-def finish_audit(connection: Connection, audit_id: str, status: int | None) -> None:
-    connection.execute(update(audit).where(audit.c.id == audit_id).values(status=status))

@@ -1,6 +1,7 @@
 """The tables. Times are ISO 8601 texts in UTC, structured values JSON texts: the same on SQLite and PostgreSQL."""
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     ForeignKey,
@@ -15,6 +16,9 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
+NUMBER = BigInteger().with_variant(Integer, "sqlite")
+"""The type of a primary key that counts up."""
+
 lists = Table(
     "lists",
     metadata,
@@ -27,6 +31,8 @@ lists = Table(
     Column("source", Text),
     Column("staged", Boolean, nullable=False),
     Column("next_seq", Integer, nullable=False),
+    Column("next_chunk", Integer, nullable=False),
+    Column("corrected", Integer, nullable=False),  # rows that came again in a corrected rejections file, and are good
     Column("created_at", Text, nullable=False),
     Column("updated_at", Text, nullable=False),
     Column("deleted_at", Text),
@@ -42,27 +48,35 @@ Index(
     postgresql_where=lists.c.deleted_at.is_(None) & lists.c.reference.is_not(None),
 )
 
-contacts = Table(
-    "contacts",
+chunks = Table(
+    "chunks",
     metadata,
     Column("list_id", Text, ForeignKey("lists.id", ondelete="CASCADE"), nullable=False),
-    Column("seq", Integer, nullable=False),
-    Column("row", Integer, nullable=False),
-    Column("key", Text),
-    Column("phone", Text),
-    Column("outcome", Text, nullable=False),
+    Column("no", Integer, nullable=False),
+    Column("operation_id", Text, nullable=False),  # which wrote it
     Column("delivery_id", Text),
     Column("part", Integer),
     Column("batch", Integer),
-    Column("remote_id", Text),
-    Column("by_vendor", Boolean, nullable=False),  # rejected by a vendor, or never sent: makes a list partial
+    Column("first_seq", Integer, nullable=False),
+    Column("last_seq", Integer, nullable=False),
+    # how many of its contacts have each outcome; what has none of the marks below has the outcome `rest`
+    Column("accepted", Integer, nullable=False),
+    Column("rejected", Integer, nullable=False),
+    Column("suppressed", Integer, nullable=False),
+    Column("duplicate", Integer, nullable=False),
+    Column("pending", Integer, nullable=False),
+    Column("unknown", Integer, nullable=False),
+    Column("by_vendor", Integer, nullable=False),  # rejected by a vendor, or never sent: these make a list partial
+    Column("rest", Text, nullable=False),
     Column("faults", Text),
     Column("detail", Text),
-    Column("body", LargeBinary, nullable=False),  # msgpack: a Contact, or the Rejected row with the sender's cells
-    PrimaryKeyConstraint("list_id", "seq"),
+    Column("marks", LargeBinary),  # msgpack: what single contacts have instead of rest, faults and detail
+    Column("is_row", Boolean, nullable=False),  # rows that are no contacts, with the sender's cells
+    Column("body", LargeBinary, nullable=False),  # msgpack: (seq, Contact or Rejected) of each
+    PrimaryKeyConstraint("list_id", "no"),
 )
-Index("contacts_outcome", contacts.c.list_id, contacts.c.outcome, contacts.c.seq)
-Index("contacts_of_batch", contacts.c.delivery_id, contacts.c.part, contacts.c.batch, contacts.c.seq)
+Index("chunks_of_batch", chunks.c.delivery_id, chunks.c.part, chunks.c.batch, chunks.c.no)
+Index("chunks_by_seq", chunks.c.list_id, chunks.c.first_seq, chunks.c.last_seq)
 
 deliveries = Table(
     "deliveries",
@@ -79,6 +93,7 @@ deliveries = Table(
     Column("losses", Text, nullable=False),
     Column("detail", Text),
     Column("superseded_by", Text),
+    Column("operation_id", Text, nullable=False),  # which made it
     Column("created_at", Text, nullable=False),
     Column("updated_at", Text, nullable=False),
 )
@@ -101,10 +116,14 @@ remote_lists = Table(
 attempts = Table(
     "attempts",
     metadata,
-    Column("id", Text, primary_key=True),
-    Column("delivery_id", Text, nullable=False),
+    Column("id", NUMBER, primary_key=True),  # counts up, whatever the clock does
+    Column("account", Text, nullable=False),  # host and credential, hashed
+    Column("owner", Text, nullable=False),  # the process that sends it
+    Column("delivery_id", Text),
     Column("part", Integer),
     Column("batch", Integer),
+    Column("purpose", Text, nullable=False),  # deliver, create, append, find, ...: the verb that is driven
+    Column("round", Integer, nullable=False),  # sent anew after its absence was proven: 2
     Column("step", Text, nullable=False),
     Column("method", Text, nullable=False),
     Column("target", Text, nullable=False),
@@ -112,26 +131,65 @@ attempts = Table(
     Column("verdict", Text),  # null: the intent is recorded, the outcome is not
     Column("status", Integer),
     Column("reply", Text),
+    Column("answer", LargeBinary),  # the whole reply, until its batch is settled: fed back after a crash
     Column("detail", Text),
     Column("started_at", Text, nullable=False),
     Column("finished_at", Text),
 )
-Index("attempts_of_delivery", attempts.c.delivery_id, attempts.c.id)
+Index("attempts_of_batch", attempts.c.delivery_id, attempts.c.part, attempts.c.batch, attempts.c.id)
+Index(
+    "attempts_open",
+    attempts.c.account,
+    attempts.c.started_at,
+    sqlite_where=attempts.c.verdict.is_(None),
+    postgresql_where=attempts.c.verdict.is_(None),
+)
+
+turns = Table(  # how many requests left for an account in each second: its rate limit, shared by all processes
+    "turns",
+    metadata,
+    Column("account", Text, nullable=False),
+    Column("second", Integer, nullable=False),
+    Column("number", Integer, nullable=False),
+    PrimaryKeyConstraint("account", "second"),
+)
 
 operations = Table(
     "operations",
     metadata,
-    Column("id", Text, primary_key=True),
+    Column("no", NUMBER, primary_key=True),  # the order of work on a list, whatever the clock does
+    Column("id", Text, nullable=False, unique=True),
     Column("tenant", Text, nullable=False),
     Column("list_id", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("stage", Text, nullable=False),
+    Column("owner", Text, nullable=False),  # the process that works on it, or has submitted it
+    Column("runs", Integer, nullable=False),  # how often it was begun: more than once after a crash
+    Column("cancelling", Boolean, nullable=False),
+    Column("input", Text),  # what it needs besides its list: the upload it reads, and how
     Column("error", Text),
     Column("created_at", Text, nullable=False),
     Column("updated_at", Text, nullable=False),
 )
-Index("operations_of_list", operations.c.list_id, operations.c.id)
+Index("operations_of_list", operations.c.list_id, operations.c.no)
+Index(
+    "operations_unfinished",
+    operations.c.owner,
+    operations.c.no,
+    sqlite_where=operations.c.state.in_(["queued", "running"]),
+    postgresql_where=operations.c.state.in_(["queued", "running"]),
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", Text, nullable=False),
+    Column("no", Integer, nullable=False),
+    Column("owner", Text, nullable=False),  # the process that received it
+    Column("body", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("id", "no"),
+)
 
 idempotency = Table(
     "idempotency",
@@ -167,4 +225,13 @@ audit = Table(
     Column("digest", Text, nullable=False),
     Column("status", Integer),
     Column("at", Text, nullable=False),
+)
+
+suppressions = Table(
+    "suppressions",
+    metadata,
+    Column("tenant", Text, nullable=False),
+    Column("phone", Text, nullable=False),
+    Column("added_at", Text, nullable=False),
+    PrimaryKeyConstraint("tenant", "phone"),
 )

@@ -1,42 +1,28 @@
-"""Reading a contact list from a request body: JSON, CSV, NDJSON or multipart, within the limits."""
+"""Reading a contact list from a request body: JSON, CSV, NDJSON, XLSX or multipart, within the limits."""
 
 import asyncio
 import hashlib
-import tempfile
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
 from gateway.canonical import ListHead
-from gateway.ingest import Intake, Normaliser, Source, SourceError, collect, open_csv, open_items, open_ndjson
+from gateway.creating import StoredNumbers, StoredSuppressions
+from gateway.ingest import Earlier, Intake, Normaliser, Source, SourceError, collect, open_items
 from gateway.problem import ErrorItem, Problem, invalid
+from gateway.reading import Upload
+from gateway.sources import FILES, NDJSON, XLSX, FileParameters, open_file, source_problem
+from gateway.store.lists import StoredList
 from gateway.web.call import Call, error_items
+from gateway.web.receiving import MEMORY, Received, Receiver, discard
 
 _DRAIN_BYTES = 1 << 30
-
-
-class FileParameters(BaseModel):
-    """Query parameters of a CSV or NDJSON body (and, but for the list's own fields, of a multipart one)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str | None = None
-    reference: str | None = None
-    destination: str | None = None
-    channel: str | None = None
-    default_region: str | None = None
-    duplicates: str | None = None
-    on_loss: str | None = None
-    activation: str | None = Field(None, description="hold or start")
-    mapping: str | None = Field(None, description='JSON: {"canonical field": "column"}')
-    delimiter: str | None = Field(None, min_length=1, max_length=1)
-    encoding: str | None = None
 
 
 class NoParameters(BaseModel):
@@ -54,85 +40,85 @@ class PreviewWish(BaseModel):
     destinations: list[str] | Literal["all"] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Incoming:
-    """A list as it came in. `digest` is equal for equal payloads, whatever their multipart boundary."""
+    """A list as it came in. `digest` is equal for equal payloads, whatever their multipart boundary.
+
+    A long file is an `upload`, which is thrown away when the call ends and nobody has `taken` it.
+    """
 
     head: ListHead | None
     wish: PreviewWish
     source: Source
     digest: str
+    upload: Upload | None = None
+    taken: bool = False
 
 
-async def read_incoming(call: Call, *, head_needed: bool = True) -> Incoming:
-    """Read the body of a create, an append (`head_needed=False`), a preview or an explain."""
+async def read_incoming(call: Call, *, head_needed: bool = True, long: bool = False) -> Incoming:
+    """Read the body of a create, an append (`head_needed=False`), a preview or an explain; `long`: of any length."""
     media_type = call.request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    long = long and media_type in ("multipart/form-data", *FILES)
+    server = call.host.config.server
+    receiver = Receiver(call.host.database, call.host.operations.owner, server.upload_timeout, spill=long)
+    chunks = _limited(call.request, (server.max_upload if long else server.max_body) << 20)
     try:
-        async with asyncio.timeout(call.host.config.server.upload_timeout):
-            if media_type == "multipart/form-data":
-                return await _multipart(call, head_needed)
-            file, digest = await _spool(call)
+        if media_type == "multipart/form-data":
+            return await _multipart(call, receiver, chunks, head_needed)
+        received = await receiver.receive(chunks)
     except TimeoutError:
-        raise Problem("upload.too_slow", "the body did not arrive in time") from None
+        raise Problem("upload.too_slow", "the body did not arrive in time; nothing of it was kept") from None
     except ClientDisconnect:
-        raise Problem("upload.too_slow", "the client went away before the body was whole") from None
+        raise Problem("upload.too_slow", "the client went away; nothing of the body was kept") from None
     if media_type in ("application/json", ""):
         call.query(NoParameters)
-        return _json(file.read(), digest, head_needed)
-    parameters = call.query(FileParameters)
-    if not head_needed:
-        _refuse_list_parameters(parameters, "an append takes contacts only")
-    head = _head_of_query(parameters) if head_needed else None
-    digest = hashlib.sha256(f"{digest}?{call.request.url.query}".encode()).hexdigest()
-    return Incoming(head, PreviewWish(), open_file(media_type, file, parameters), digest)
+        return _json(received.file.read(), received.digest, head_needed, server.max_contacts)
+    return await _file(call, received, media_type, head_needed)
 
 
-def open_file(media_type: str, file: IO[bytes], parameters: FileParameters) -> Source:
-    """A CSV or NDJSON source; `SourceError` and an unknown media type become problems."""
+async def _file(call: Call, received: Received, media_type: str, head_needed: bool) -> Incoming:
+    """The list in a raw CSV, NDJSON or XLSX body."""
     try:
-        if media_type == "text/csv":
-            mapping = _mapping(parameters.mapping)
-            return open_csv(file, delimiter=parameters.delimiter, encoding=parameters.encoding, mapping=mapping)  # type: ignore[arg-type]
-        if media_type in ("application/x-ndjson", "application/ndjson", "application/jsonl"):
-            return open_ndjson(file, encoding=parameters.encoding)  # type: ignore[arg-type]
-    except SourceError as error:
-        raise source_problem(error) from None
-    raise Problem(
-        "body.wrong_type",
-        f"send application/json, text/csv, application/x-ndjson or multipart/form-data, not {media_type}",
-    )
+        parameters = call.query(FileParameters)
+        if not head_needed:
+            _refuse_list_parameters(parameters, "an append takes contacts only")
+        head = _head_of_query(parameters) if head_needed else None
+        digest = hashlib.sha256(f"{received.digest}?{call.request.url.query}".encode()).hexdigest()
+        return await _opened(head, received, media_type, parameters, digest)
+    except Problem:
+        await discard(call.host.database, received)
+        raise
 
 
-def source_problem(error: SourceError) -> Problem:
-    code = "body.too_large" if error.status == 413 else "source.unusable"
-    return Problem(
-        code, error.detail, [ErrorItem(pointer="", code=error.code, detail=error.detail)], status=error.status
-    )
+async def _opened(
+    head: ListHead | None, received: Received, media_type: str, parameters: FileParameters, digest: str
+) -> Incoming:
+    source = await asyncio.to_thread(open_file, media_type, received.file, parameters)
+    upload = Upload(received.upload, media_type, parameters) if received.upload else None
+    return Incoming(head, PreviewWish(), source, digest, upload)
 
 
-def take_in(call: Call, incoming: Incoming, head: ListHead) -> Intake:
-    """Parse, validate and normalise every row. Blocking: run it in a thread."""
+def take_in(call: Call, incoming: Incoming, head: ListHead, one: StoredList | None = None) -> Intake:
+    """Parse, validate and normalise every row; `one` is the list it is added to. Blocking: run it in a thread."""
+    database = call.host.database
     region = head.default_region or call.tenant.default_region
-    most = call.host.config.server.max_contacts
+    earlier = Earlier() if one is None else StoredNumbers(database, one.id)
+    suppressed = StoredSuppressions(database, call.tenant.name)
     try:
-        intake = collect(incoming.source, Normaliser(region), head.duplicates)
+        return collect(incoming.source, Normaliser(region), head.duplicates, suppressed, earlier)
     except SourceError as error:
         raise source_problem(error) from None
-    if intake.received > most:
-        raise Problem(
-            "list.too_large", f"{intake.received} contacts; one request takes at most {most}, send the rest with append"
-        )
-    return intake
 
 
 async def read_bytes(call: Call) -> bytes:
     """A small body, within the limits."""
+    server = call.host.config.server
+    receiver = Receiver(call.host.database, call.host.operations.owner, server.upload_timeout, spill=False)
     try:
-        async with asyncio.timeout(call.host.config.server.upload_timeout):
-            file, _ = await _spool(call)
+        received = await receiver.receive(_limited(call.request, server.max_body << 20))
     except TimeoutError:
         raise Problem("upload.too_slow", "the body did not arrive in time") from None
-    return file.read()
+    return received.file.read()
 
 
 async def read_model(call: Call, model: type[Any]) -> Any:
@@ -158,16 +144,6 @@ async def _limited(request: Request, most: int) -> AsyncGenerator[bytes, None]:
         raise Problem("body.too_large", f"a body may have {most >> 20} MiB")
 
 
-async def _spool(call: Call) -> tuple[IO[bytes], str]:
-    file = tempfile.SpooledTemporaryFile(max_size=1 << 20)  # noqa: SIM115 - closed when it is collected
-    digest = hashlib.sha256()
-    async for chunk in _limited(call.request, call.host.config.server.max_body << 20):
-        file.write(chunk)
-        digest.update(chunk)
-    file.seek(0)
-    return file, digest.hexdigest()
-
-
 def _members(body: bytes) -> dict[str, msgspec.Raw]:
     """The members of a JSON object, not decoded yet."""
     try:
@@ -182,7 +158,7 @@ def _members(body: bytes) -> dict[str, msgspec.Raw]:
         ) from None
 
 
-def _json(body: bytes, digest: str, head_needed: bool) -> Incoming:
+def _json(body: bytes, digest: str, head_needed: bool, most: int) -> Incoming:
     members = _members(body)
     items: list[ErrorItem] = []
     raw_contacts = members.pop("contacts", None)
@@ -200,6 +176,8 @@ def _json(body: bytes, digest: str, head_needed: bool) -> Incoming:
             items.append(ErrorItem(pointer="/contacts", code="field.wrong_type", detail="must be an array of contacts"))
     if items:
         raise invalid(items)
+    if len(contacts) > most:
+        raise Problem("list.too_large", f"{len(contacts)} contacts; JSON takes at most {most}: send CSV or NDJSON")
     return Incoming(head, wish or PreviewWish(), open_items(contacts), digest)
 
 
@@ -236,23 +214,14 @@ def _refuse_list_parameters(parameters: FileParameters, why: str) -> None:
         raise Problem("request.invalid", "query parameters are not valid, see errors", items)
 
 
-def _mapping(text: str | None) -> dict[str, str] | None:
-    if text is None:
-        return None
+async def _multipart(
+    call: Call, receiver: Receiver, chunks: AsyncGenerator[bytes, None], head_needed: bool
+) -> Incoming:
+    """A form with the part `list` (JSON) and the part `file`."""
     try:
-        return msgspec.json.decode(text.encode("utf-8", "replace"), type=dict[str, str])
-    except msgspec.DecodeError:
-        detail = 'must be a JSON object {"canonical field": "column"}'
-        raise Problem(
-            "request.invalid", f"mapping {detail}", [ErrorItem(pointer="mapping", code="field.invalid", detail=detail)]
-        ) from None
-
-
-async def _multipart(call: Call, head_needed: bool) -> Incoming:
-    """A form with the part `list` (JSON) and the part `file` (CSV or NDJSON)."""
-    stream = _limited(call.request, call.host.config.server.max_body << 20)
-    try:
-        form = await MultiPartParser(call.request.headers, stream, max_files=1, max_fields=10).parse()
+        async with receiver.in_time() as seen:
+            stream = seen(chunks)
+            form = await MultiPartParser(call.request.headers, stream, max_files=1, max_fields=10).parse()
     except MultiPartException as error:
         raise Problem("request.invalid", f"the multipart body is not valid: {error.message}") from None
     except (KeyError, UnicodeDecodeError):
@@ -262,7 +231,7 @@ async def _multipart(call: Call, head_needed: bool) -> Incoming:
         raise invalid([ErrorItem(pointer="file", code="field.missing", detail="a file part named file is required")])
     parameters = call.query(FileParameters)
     _refuse_list_parameters(parameters, "of a multipart body it stands in the part list")
-    given: dict[str, str] = {name: fields[name] for name in ("mapping", "delimiter", "encoding") if name in fields}
+    given: dict[str, str] = {name: fields[name] for name in FILE_PARTS if name in fields}
     parameters = parameters.model_copy(update=given)
     head = None
     if head_needed:
@@ -270,21 +239,33 @@ async def _multipart(call: Call, head_needed: bool) -> Incoming:
         head, items = _validate(ListHead, members)
         if items:
             raise invalid([item.model_copy(update={"pointer": f"list{item.pointer}"}) for item in items])
-    unknown = form.keys() - {"file", "list", "mapping", "delimiter", "encoding"}
+    unknown = form.keys() - {"file", "list", *FILE_PARTS}
     if unknown:
         raise invalid([ErrorItem(pointer=name, code="field.unknown", detail="is not a known part") for name in unknown])
-    digest = hashlib.sha256(repr(sorted(fields.items())).encode("utf-8", "replace"))
-    while chunk := await upload.read(1 << 20):
-        digest.update(chunk)
-    await upload.seek(0)
-    source = open_file(_media_type(upload), upload.file, parameters)
-    return Incoming(head, PreviewWish(), source, digest.hexdigest())
+    received = await receiver.receive(_pieces(upload))
+    said = repr(sorted(fields.items())).encode("utf-8", "replace")
+    digest = hashlib.sha256(said + received.digest.encode()).hexdigest()
+    try:
+        return await _opened(head, received, _media_type(upload), parameters, digest)
+    except Problem:
+        await discard(call.host.database, received)
+        raise
+
+
+FILE_PARTS = ("mapping", "delimiter", "encoding", "sheet")
+
+
+async def _pieces(upload: UploadFile) -> AsyncGenerator[bytes, None]:
+    while piece := await upload.read(MEMORY):
+        yield piece
 
 
 def _media_type(upload: UploadFile) -> str:
     """By the part's own type, else by the ending of its file name."""
     stated = (upload.content_type or "").partition(";")[0].strip().lower()
     name = (upload.filename or "").lower()
-    if stated in ("text/csv", "application/x-ndjson"):
+    if stated in FILES:
         return stated
-    return "application/x-ndjson" if name.endswith((".ndjson", ".jsonl")) else "text/csv"
+    if name.endswith(".xlsx"):
+        return XLSX
+    return NDJSON[0] if name.endswith((".ndjson", ".jsonl")) else "text/csv"

@@ -4,13 +4,13 @@ import hashlib
 import hmac
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from gateway.host import Host
 from gateway.problem import ErrorItem, Problem
@@ -24,14 +24,20 @@ PROBLEM = "application/problem+json"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A status with a resource (or bytes of another media type)."""
+    """A status with a resource or with bytes (at once, or piece by piece), or a response that is whole already."""
 
     status: int
-    body: BaseModel | bytes | None = None
+    body: BaseModel | bytes | Iterator[bytes] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     media_type: str = JSON
+    whole: Response | None = None
+    """For what is made while it is read, such as events; nothing else of the answer counts then."""
 
     def response(self) -> Response:
+        if self.whole is not None:
+            return self.whole
+        if isinstance(self.body, Iterator):
+            return StreamingResponse(self.body, self.status, dict(self.headers), self.media_type)
         content = self.body.model_dump_json().encode() if isinstance(self.body, BaseModel) else self.body
         media_type = self.media_type if content is not None else None
         return Response(content, self.status, dict(self.headers), media_type=media_type)
@@ -65,6 +71,18 @@ class Call:
         if items:
             raise Problem("request.invalid", "query parameters are not valid, see errors", items)
         return parsed
+
+    def likes(self, media_type: str) -> float:
+        """How much the Accept header likes this media type: 0 not at all, 1 most. The exactest range decides."""
+        ranges = ("*/*", media_type.partition("/")[0] + "/*", media_type)
+        exactness, quality = -1, 0.0
+        for part in (self.request.headers.get("accept") or "*/*").split(","):
+            media_range, *parameters = (one.strip().lower() for one in part.split(";"))
+            if media_range in ranges and ranges.index(media_range) > exactness:
+                exactness = ranges.index(media_range)
+                stated = next((one[2:] for one in parameters if one.startswith("q=")), "1")
+                quality = float(stated) if re.fullmatch(r"0(\.\d{0,3})?|1(\.0{0,3})?", stated) else 0.0
+        return quality
 
     def prefers(self) -> tuple[bool, float | None]:
         """(`respond-async` is asked for, seconds of `wait`) of the Prefer header (RFC 7240)."""

@@ -3,8 +3,10 @@
 import hashlib
 from collections.abc import Awaitable, Callable
 
+from pydantic import BaseModel
+
 from gateway.problem import Problem
-from gateway.store import operations as store
+from gateway.store import keys as store
 from gateway.web.call import Answer, Call
 
 _KEPT = ("Location",)
@@ -28,11 +30,7 @@ async def once(call: Call, digest: str, act: Callable[[str | None], Awaitable[An
     except BaseException:
         await host.database.run(store.release_unused_key, tenant, key)
         raise
-    body = (
-        answer.body.model_dump_json().encode()
-        if answer.body is not None and not isinstance(answer.body, bytes)
-        else (answer.body or b"")
-    )
+    body = answer.body.model_dump_json().encode() if isinstance(answer.body, BaseModel) else b""
     kept = {name: value for name, value in answer.headers.items() if name in _KEPT}
     await host.database.run(store.keep_answer, tenant, key, answer.status, kept, body)
     return answer

@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
-from gateway import creating, managing, previewing
+from gateway import creating, managing, previewing, reading, switching
 from gateway.canonical import ContactIn, ListHead, Outcome
 from gateway.canonical.lists import Text
 from gateway.creating import Created
@@ -26,11 +26,13 @@ from gateway.resources import (
     list_out,
     operation_out,
 )
+from gateway.store import chunks, uploads
 from gateway.store import lists as store
 from gateway.store import operations as work
-from gateway.web.bodies import read_incoming, read_model, take_in
+from gateway.web.bodies import Incoming, read_incoming, read_model, take_in
 from gateway.web.call import Answer, Call
 from gateway.web.idempotency import once
+from gateway.working import DELIVERING
 
 T = TypeVar("T")
 
@@ -89,27 +91,48 @@ class ResolveIn(BaseModel):
 
 
 async def create(call: Call) -> Answer:
-    incoming = await read_incoming(call)
+    incoming = await read_incoming(call, long=True)
     head = incoming.head
     assert head is not None
 
     async def act(key: str | None) -> Answer:
-        intake = await asyncio.to_thread(take_in, call, incoming, head)
-        created = await creating.create(call.host, call.tenant, head, intake, key)
+        if incoming.upload is not None:
+            created = await reading.create(call.host, call.tenant, head, incoming.upload, key)
+            incoming.taken = True
+        else:
+            intake = await asyncio.to_thread(take_in, call, incoming, head)
+            created = await creating.create(call.host, call.tenant, head, intake, key)
         return await _when_done(call, created, 201)
 
-    return await once(call, incoming.digest, act)
+    return await _taking(call, incoming, act)
 
 
 async def append(call: Call) -> Answer:
-    one = await managing.get(call.host, call.tenant, call.path("list_id"))
-    incoming = await read_incoming(call, head_needed=False)
+    list_id = call.path("list_id")
+    await managing.get(call.host, call.tenant, list_id)
+    incoming = await read_incoming(call, head_needed=False, long=True)
 
-    async def act(_: str | None) -> Answer:
-        intake = await asyncio.to_thread(take_in, call, incoming, one.head)
-        return await _when_done(call, await creating.append(call.host, call.tenant, one, intake), 201)
+    async def act(key: str | None) -> Answer:
+        async with call.host.turn(list_id):
+            one = await managing.get(call.host, call.tenant, list_id)
+            if incoming.upload is not None:
+                created = await reading.append(call.host, call.tenant, one, incoming.upload, key)
+                incoming.taken = True
+            else:
+                intake = await asyncio.to_thread(take_in, call, incoming, one.head, one)
+                created = await creating.append(call.host, call.tenant, one, intake, key)
+        return await _when_done(call, created, 201)
 
-    return await once(call, incoming.digest, act)
+    return await _taking(call, incoming, act)
+
+
+async def _taking(call: Call, incoming: Incoming, act: Callable[[str | None], Awaitable[Answer]]) -> Answer:
+    """Act once for the key of the call; an upload that nobody takes is thrown away."""
+    try:
+        return await once(call, incoming.digest, act)
+    finally:
+        if incoming.upload is not None and not incoming.taken:
+            await call.host.database.run(uploads.discard, incoming.upload.id)
 
 
 async def _when_done(call: Call, created: Created, status: int) -> Answer:
@@ -117,11 +140,22 @@ async def _when_done(call: Call, created: Created, status: int) -> Answer:
     asynchronous, wait = call.prefers()
     seconds = 0.0 if asynchronous else call.host.config.server.wait if wait is None else min(wait, 300.0)
     done = await call.host.operations.wait(created.operation_id, seconds)
-    body = await _resource(call, created.list_id)
     if done:
+        await _raise_what_refused_it(call, created)
+        body = await _resource(call, created.list_id)
         return Answer(status, body, {"Location": f"/v1/contact-lists/{created.list_id}"})
+    body = await _resource(call, created.list_id)
     watch = OperationRef(id=created.operation_id, href=f"/v1/operations/{created.operation_id}")
     return Answer(202, body.model_copy(update={"operation": watch}), {"Location": watch.href})
+
+
+async def _raise_what_refused_it(call: Call, created: Created) -> None:
+    """An operation that ended in an answer to the caller, with nothing left to look at but that."""
+    ended = await call.host.database.run(work.any_operation, created.operation_id)
+    if ended is None or ended.error is None:
+        return
+    if ended.stage == "refused" or ended.kind not in DELIVERING:
+        raise Problem.of(ended.error)
 
 
 async def _resource(call: Call, list_id: str) -> ListOut:
@@ -181,8 +215,8 @@ async def patch(call: Call) -> Answer:
 
 
 async def delete(call: Call) -> Answer:
-    await managing.delete(call.host, call.tenant, call.path("list_id"))
-    return Answer(200, await _resource(call, call.path("list_id")))
+    created = await switching.delete(call.host, call.tenant, call.path("list_id"))
+    return await _when_done(call, created, 200)
 
 
 async def contacts(call: Call) -> Answer:
@@ -193,8 +227,7 @@ async def contacts(call: Call) -> Answer:
 
 async def _contacts(call: Call, one: store.StoredList, query: PageQuery, outcome: Outcome | None) -> Answer:
     after = int(_decode(query.cursor, 0))
-    wanted = outcome.value if outcome else None
-    found = await call.host.database.run(store.page_of_contacts, one.id, wanted, after, query.limit + 1)
+    found = await call.host.database.run(chunks.page, one.id, outcome, after, query.limit + 1)
     items, cursor = _cut(found, query.limit, lambda last: last.seq)
     return Answer(200, PageOf[ContactOut](items=[contact_out(each) for each in items], next_cursor=cursor))
 
@@ -204,7 +237,7 @@ async def rejections(call: Call) -> Answer:
     query = call.query(RejectionsQuery)
     if not _wants_csv(call):
         return await _contacts(call, one, query, query.outcome)
-    content = await call.host.database.run(rejections_file, one, query.outcome.value)
+    content = await asyncio.to_thread(rejections_file, call.host.database, one, query.outcome)
     source = one.source or {}
     charset = source.get("charset") or "utf-8"
     headers = {"Content-Disposition": f'attachment; filename="{one.id}-{query.outcome.value}.csv"'}
@@ -237,11 +270,11 @@ async def remove_contact(call: Call) -> Answer:
 
 
 async def activate(call: Call) -> Answer:
-    return await _started(call, managing.activate)
+    return await _started(call, switching.activate)
 
 
 async def stop(call: Call) -> Answer:
-    return await _started(call, managing.stop)
+    return await _started(call, switching.stop)
 
 
 async def _started(call: Call, act: Callable[..., Awaitable[Created]]) -> Answer:
@@ -291,5 +324,5 @@ async def _operation(call: Call) -> OperationOut:
 
 async def cancel(call: Call) -> Answer:
     await _operation(call)
-    call.host.operations.cancel(call.path("operation_id"))
+    await call.host.operations.cancel(call.path("operation_id"))
     return Answer(202, await _operation(call))

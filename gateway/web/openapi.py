@@ -24,6 +24,12 @@ _KEY = {
     "description": "one key, one payload, one effect (draft-07)",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[\x21\x23-\x5b\x5d-\x7e]+$"},
 }
+_LAST_EVENT = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "description": "the id of the last event that was received; 204 when that one was the last",
+    "schema": {"type": "string"},
+}
 _FORM = {
     "type": "object",
     "required": ["file"],
@@ -95,7 +101,8 @@ def _parameters(one: Endpoint) -> list[dict[str, Any]]:
         for name, schema in one.query.model_json_schema()["properties"].items():
             required = name in one.query.model_json_schema().get("required", [])
             query.append({"name": name, "in": "query", "required": required, "schema": _inlined(one.query, schema)})
-    return path + query + ([_PREFER] if one.prefer else []) + ([_KEY] if one.idempotent else [])
+    headers = [_PREFER] * one.prefer + [_KEY] * one.idempotent + [_LAST_EVENT] * one.events
+    return path + query + headers
 
 
 def _inlined(model: type[BaseModel], schema: Any) -> Any:
@@ -114,6 +121,9 @@ def _answer(one: Endpoint, model: type[BaseModel] | None, refs: dict[Any, Any]) 
     if model is None:
         return {"description": "done"}
     content: dict[str, Any] = {"application/json": {"schema": refs[model, "serialization"]}}
+    if one.events:
+        told = f"events named operation, with data as {model.__name__} says"
+        content = {"text/event-stream": {"schema": {"type": "string", "description": told}}}
     if one.csv:
         content["text/csv"] = {"schema": {"type": "string"}}
     return {"description": (model.__doc__ or "").strip().split("\n")[0], "content": content}

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel
 
-from gateway import previewing, resources
+from gateway import previewing, resources, suppressing
+from gateway.sources import FileParameters
 from gateway.vendors import VendorOut
-from gateway.web import lists_api, vendors_api
-from gateway.web.bodies import FileParameters
+from gateway.web import events_api, lists_api, suppressions_api, vendors_api
 from gateway.web.call import Answer, Call
 
 Handler = Callable[[Call], Awaitable[Answer]]
@@ -20,6 +20,7 @@ class Endpoint:
     """One call. `answers` are the statuses of success with their models; problems are documented for all alike.
 
     `files`: the body may also be CSV, NDJSON or multipart, with `query` for what JSON would say.
+    `events`: the model comes as the data of server-sent events.
     """
 
     method: str
@@ -31,6 +32,7 @@ class Endpoint:
     query: type[BaseModel] | None = None
     files: bool = False
     csv: bool = False
+    events: bool = False
     prefer: bool = False
     idempotent: bool = False
     problems: tuple[int, ...] = field(default=())
@@ -172,6 +174,15 @@ TABLE: tuple[Endpoint, ...] = (
         "GET", "/v1/operations/{operation_id}", lists_api.operation, "State and progress", {200: resources.OperationOut}
     ),
     Endpoint(
+        "GET",
+        "/v1/operations/{operation_id}/events",
+        events_api.events,
+        "The operation whenever it changes, as server-sent events; the last one when it is done",
+        {200: resources.OperationOut, 204: None},
+        events=True,
+        problems=(406,),
+    ),
+    Endpoint(
         "POST",
         "/v1/operations/{operation_id}/cancel",
         lists_api.cancel,
@@ -195,6 +206,37 @@ TABLE: tuple[Endpoint, ...] = (
     ),
     Endpoint("GET", "/v1/vendors", vendors_api.vendors, "What every vendor can do", {200: resources.PageOf[VendorOut]}),
     Endpoint("GET", "/v1/vendors/{adapter}", vendors_api.vendor, "What one vendor can do", {200: VendorOut}),
+    Endpoint(
+        "PUT",
+        "/v1/suppressions",
+        suppressions_api.suppress,
+        "Add do-not-contact numbers, or a file of them; a repeat changes nothing, so what was cut off is sent again",
+        {200: suppressing.Added},
+        suppressions_api.NumbersIn,
+        suppressions_api.NumbersQuery,
+        files=True,
+        problems=(400, 408, 413, 415, 422),
+    ),
+    Endpoint(
+        "GET",
+        "/v1/suppressions",
+        suppressions_api.suppressions,
+        "The tenant's do-not-contact numbers, or whether one number is among them",
+        {200: resources.PageOf[suppressions_api.SuppressionOut]},
+        query=suppressions_api.SuppressionsQuery,
+        problems=(400,),
+    ),
+    Endpoint(
+        "DELETE",
+        "/v1/suppressions",
+        suppressions_api.unsuppress,
+        "Remove do-not-contact numbers: `phone`, or a body as of PUT, or `all=true`",
+        {200: suppressing.Removed},
+        suppressions_api.NumbersIn,
+        suppressions_api.RemoveQuery,
+        files=True,
+        problems=(400, 408, 413, 415, 422),
+    ),
 )
 
 PASSTHROUGH = "/v1/passthrough/{destination}/{path:path}"

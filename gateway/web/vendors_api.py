@@ -19,7 +19,8 @@ from gateway.driver import Patience, run
 from gateway.problem import Problem
 from gateway.resources import PageOf, Resource
 from gateway.settings import Destination
-from gateway.store import operations as store
+from gateway.store import audit as store
+from gateway.store.attempts import Purpose
 from gateway.vendors import LimitsOut, VendorOut, limits_out, vendor_out
 from gateway.web.bodies import read_bytes
 from gateway.web.call import Answer, Call
@@ -97,7 +98,8 @@ async def passthrough(call: Call) -> Answer:
     audit = await database.run(store.add_audit, call.tenant.name, destination.name, method, path, digest)
     try:
         patience = Patience.of(call.host.config.server.budget, attempts=1)
-        reply: Reply = await run(ask(step), call.host.accounts.channel(destination), patience)
+        channel = call.host.accounts.channel(destination, Purpose("passthrough"))
+        reply: Reply = await run(ask(step), channel, patience)
     except VendorError as error:
         await database.run(store.finish_audit, audit, None)
         raise managing.vendor_problem(destination.name, error) from error

@@ -11,8 +11,9 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
-from gateway import host, settings
+from gateway import opening, settings
 from gateway.contract.simulation import Ledger
+from gateway.host import Host
 from gateway.registry import Registry, load
 from gateway.sandbox import RunningSimulation, sandbox, serving
 from gateway.store.schema import metadata
@@ -36,7 +37,7 @@ class Gateway:
     """A running gateway. Its clients share the connections of one socket pool each."""
 
     url: str
-    host: host.Host
+    host: Host
     config: Path
     stack: AsyncExitStack
     clients: dict[str | None, httpx.AsyncClient] = field(default_factory=dict)
@@ -150,11 +151,11 @@ def open_gateway(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -
     async def opened(tenants: Mapping[str, Tenant], **server: Any) -> AsyncIterator[Gateway]:
         path = write_configuration(tmp_path_factory.mktemp("gateway"), tenants, **({"wait": 20.0} | server))
         config = settings.load(path, registry.adapters)
-        known: list[host.Host] = []
+        known: list[Host] = []
 
         @asynccontextmanager
-        async def open_host() -> AsyncIterator[host.Host]:
-            async with host.running(registry, config) as running:
+        async def open_host() -> AsyncIterator[Host]:
+            async with opening.running(registry, config) as running:
                 known.append(running)
                 yield running
 

@@ -94,11 +94,11 @@ class Book:
     def __init__(self, log: list[str]) -> None:
         self.log = log
 
-    async def intend(self, step: Step[Any], encoded: Encoded) -> object:
+    async def intend(self, step: Step[Any], encoded: Encoded, account: str, limits: Limits) -> int:
         self.log.append(f"intended {step.name} {encoded.digest[:4]}")
-        return "at_1"
+        return 1
 
-    async def conclude(self, attempt: object, verdict: Verdict, reply: Reply | None, detail: str) -> None:
+    async def conclude(self, attempt: int, verdict: Verdict, reply: Reply | None, detail: str) -> None:
         self.log.append(f"concluded {attempt} {verdict}")
 
 
@@ -127,7 +127,7 @@ async def test_the_intent_is_recorded_before_the_bytes_and_the_verdict_after() -
     log: list[str] = []
     assert await channel(log).send(call(), lambda reply: reply.status) == 200
     assert [line.split()[0] for line in log] == ["intended", "sent", "concluded"]
-    assert log[-1] == "concluded at_1 accepted"
+    assert log[-1] == "concluded 1 accepted"
 
 
 async def test_an_unclear_end_is_recorded_as_unknown() -> None:
@@ -136,7 +136,7 @@ async def test_an_unclear_end_is_recorded_as_unknown() -> None:
     line.transport.answer = Unclear("reset")  # type: ignore[attr-defined]
     with pytest.raises(Unclear):
         await line.send(call(), lambda reply: reply.status)
-    assert log[-1] == "concluded at_1 unknown"
+    assert log[-1] == "concluded 1 unknown"
 
 
 async def test_a_token_is_used_until_shortly_before_it_expires() -> None:

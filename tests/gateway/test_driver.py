@@ -30,6 +30,7 @@ class Scripted:
     def __init__(self, *answers: Reply | VendorError) -> None:
         self.answers = list(answers)
         self.sent = 0
+        self.risked = False
 
     async def send(self, step: Step[Any], read: Callable[[Reply], Any]) -> Any:
         self.sent += 1

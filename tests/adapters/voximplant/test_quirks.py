@@ -357,7 +357,7 @@ async def test_the_account_id_is_sent_as_the_number_of_the_key_file(vox: Bench) 
             remote, (await vox.talk(vox.adapter.read(remote, vox.options, None, 1))).items[0], vox.options
         )
     )
-    assert vox.channel._resolve(dict(step.request.query)["account_id"]) == "1234567"
+    assert vox.channel.account.resolve(dict(step.request.query)["account_id"]) == "1234567"
 
 
 def test_the_file_is_made_only_when_it_is_read() -> None:

@@ -9,7 +9,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.canonical import Contact, DuplicatePolicy
-from gateway.ingest import Normaliser, SourceError, collect, normalise_phone, open_csv, open_items, open_ndjson
+from gateway.ingest import (
+    Normaliser,
+    Rejected,
+    SourceError,
+    collect,
+    normalise_phone,
+    open_csv,
+    open_items,
+    open_ndjson,
+)
 from gateway.ingest.json_values import as_sent
 
 NORMALISER = Normaliser("BR")
@@ -31,11 +40,13 @@ def settle(open_source: Any) -> None:
         taken = collect(source, NORMALISER, DuplicatePolicy.KEEP_FIRST)
     except SourceError:
         return
-    assert taken.received == taken.info.rows == len(taken.contacts) + len(taken.rejected) + len(taken.duplicates)
-    keys = [contact.key for contact in (*taken.contacts, *taken.duplicates)]
+    rows = list(taken.rows())
+    assert taken.received == taken.info.rows == len(rows)
+    keys = [contact.key for contact in taken.contacts()]
     assert len(keys) == len(set(keys))
-    for rejected in taken.rejected:
+    for rejected in (row for _, row in rows if isinstance(row, Rejected)):
         assert rejected.faults
+        assert msgspec.msgpack.decode(msgspec.msgpack.encode(rejected), type=Rejected) == rejected
         json.dumps(as_sent(rejected.cells)).encode()
         msgspec.json.encode(rejected)
 

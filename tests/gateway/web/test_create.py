@@ -107,6 +107,7 @@ async def test_the_same_contacts_give_the_same_list_in_every_form(
             }
         ],
         "source": source,
+        "corrected": 0,
         "created_at": "<time>",
         "updated_at": "<time>",
         "operation": None,

@@ -1,0 +1,52 @@
+"""A sequence that is written once and gone through often: in memory while short, in a temporary file beyond that."""
+
+import tempfile
+from collections.abc import Iterator
+from typing import IO, Generic, TypeVar
+
+import msgspec
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+BLOCK = 1_000
+"""Items of one block of the file: what is in memory at once."""
+
+
+class Spool(Generic[T]):
+    """Items of one type, in the order of `append`."""
+
+    def __init__(self, kind: type[T]) -> None:
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._decode = msgspec.msgpack.Decoder(list[kind]).decode  # type: ignore[valid-type]
+        self._recent: list[T] = []
+        self._file: IO[bytes] | None = None
+        self._ends: list[int] = []
+        self._length = 0
+
+    def append(self, item: T) -> None:
+        if len(self._recent) >= BLOCK:
+            self._write()
+        self._recent.append(item)
+        self._length += 1
+
+    def _write(self) -> None:
+        if self._file is None:
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is collected
+        start = self._ends[-1] if self._ends else 0
+        block = self._encode(self._recent)
+        self._file.seek(start)
+        self._file.write(block)
+        self._ends.append(start + len(block))
+        self._recent = []
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[T]:
+        start = 0
+        for end in self._ends:
+            assert self._file is not None
+            self._file.seek(start)
+            yield from self._decode(self._file.read(end - start))
+            start = end
+        yield from self._recent

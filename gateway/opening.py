@@ -1,0 +1,64 @@
+"""Opening a host: database, liveness, engine; and closing it so that running work may end or stays for another."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Any
+
+from gateway import working
+from gateway.engine.liveness import Liveness, open_liveness
+from gateway.host import Host
+from gateway.operations import OperationLedger
+from gateway.registry import Registry
+from gateway.settings import Config
+from gateway.store import uploads
+from gateway.store.database import Database
+from gateway.transport import Transport, production_transport
+
+
+@asynccontextmanager
+async def running(
+    registry: Registry,
+    config: Config,
+    make_transport: Callable[[], Any] = production_transport,
+    *,
+    engine: bool = False,
+) -> AsyncIterator[Host]:
+    """A host with its database open; on leaving, running work may end.
+
+    `engine`: also finish what dead processes left, and let tenants take turns with their long lists.
+    """
+    async with AsyncExitStack() as stack:
+        database = Database(config.database)
+        stack.push_async_callback(database.close)
+        await database.prepare()
+        liveness = open_liveness(config.database, lambda: host.operations.stop_sending())
+        await liveness.start()
+        stack.push_async_callback(liveness.close)
+        transport = Transport(make_transport)
+        stack.push_async_callback(transport.close)
+        host = Host(registry, config, database, transport, liveness.executor)
+        host.works_by(partial(working.perform, host), partial(working.abandon, host))
+        stack.push_async_callback(host.operations.drain, config.server.wait + 5)
+        if engine:
+            await _start_engine(host, liveness)
+        yield host
+
+
+async def _start_engine(host: Host, liveness: Liveness) -> None:
+    from gateway.engine.dbos_engine import DbosEngine  # takes a second: only where it is used
+
+    await _discard_orphans(host, liveness)
+    engine = DbosEngine(host.config.database, liveness, OperationLedger(host.database), host.operations.run)
+    await engine.start()
+    host.operations.engine = engine
+
+
+async def _discard_orphans(host: Host, liveness: Liveness) -> None:
+    """Uploads that were broken off by the death of a process belong to nobody."""
+    dead = []
+    for owner in await host.database.run(uploads.owners):
+        async with liveness.seize(owner) as seized:
+            dead += [owner] if seized else []
+    if dead:
+        await host.database.run(uploads.discard_orphans, dead)

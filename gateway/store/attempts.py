@@ -1,0 +1,195 @@
+"""Attempts in the database: what was about to leave, and what came of it. And the turns: how many left lately."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
+
+from gateway.canonical import Verdict
+from gateway.contract import Limits, Reply
+from gateway.store.database import timestamp
+from gateway.store.schema import attempts, operations, turns
+
+WINDOW: Final = 60
+"""Seconds in which a destination takes `requests_per_minute` requests."""
+SENDING: Final = ("deliver", "create", "append")
+"""The purposes of attempts that may put contacts at a vendor."""
+_AHEAD: Final = 5
+_CROWDED: Final = 0.05
+
+
+class Displaced(Exception):
+    """Another process has taken this operation over: nothing more may leave from here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """What a request is for. `operation_id` None: nothing durable waits for it."""
+
+    verb: str
+    operation_id: str | None = None
+    delivery_id: str | None = None
+    part: int | None = None
+    batch: int | None = None
+    round: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An attempt as it was recorded; `answer` is None where the reply was not kept whole."""
+
+    round: int
+    step: str
+    digest: str
+    verdict: Verdict | None
+    detail: str
+    answer: Reply | None
+
+
+def intend(
+    connection: Connection, purpose: Purpose, owner: str, account: str, limits: Limits, request: Mapping[str, str]
+) -> int | float:
+    """Record that a request is about to leave: the attempt's id. A float instead: wait that many seconds first.
+
+    One transaction with the check that the operation is still ours, so that of two processes only one may send.
+    """
+    if purpose.operation_id is not None:
+        held = select(operations.c.owner).where(operations.c.id == purpose.operation_id).with_for_update()
+        if connection.execute(held).scalar_one_or_none() != owner:
+            raise Displaced
+    wait = _take_turn(connection, account, limits)
+    if wait:
+        return wait
+    values = {
+        "account": account,
+        "owner": owner,
+        "delivery_id": purpose.delivery_id,
+        "part": purpose.part,
+        "batch": purpose.batch,
+        "purpose": purpose.verb,
+        "round": purpose.round,
+        "started_at": timestamp(),
+    }
+    made = connection.execute(insert(attempts).values(**values, **request))
+    assert made.inserted_primary_key is not None
+    return int(made.inserted_primary_key[0])
+
+
+def _take_turn(connection: Connection, account: str, limits: Limits) -> float:
+    """0 when a request may leave now, and is counted; else the seconds until another look is worth it."""
+    now = time.time()
+    second = int(now)
+    mine = turns.c.account == account
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(account))))
+    recent = {
+        at: number
+        for at, number in connection.execute(select(turns.c.second, turns.c.number).where(mine))
+        # a clock that was set back has left seconds that have not come yet: they do not count
+        if second - WINDOW <= at <= second + _AHEAD
+    }
+    if sum(recent.values()) >= limits.requests_per_minute:
+        return _until_free(recent, limits.requests_per_minute) + WINDOW + 1 - now
+    since = timestamp(datetime.now(UTC) - timedelta(seconds=2 * limits.timeout))
+    in_flight = select(func.count()).where(
+        attempts.c.account == account, attempts.c.verdict.is_(None), attempts.c.started_at > since
+    )
+    if connection.execute(in_flight).scalar_one() >= limits.concurrency:
+        return _CROWDED
+    if second in recent:
+        bump = update(turns).where(mine, turns.c.second == second)
+        connection.execute(bump.values(number=turns.c.number + 1))
+    else:
+        connection.execute(delete(turns).where(mine, ~turns.c.second.between(second - WINDOW, second + _AHEAD)))
+        connection.execute(insert(turns), {"account": account, "second": second, "number": 1})
+    return 0.0
+
+
+def _until_free(recent: Mapping[int, int], most: int) -> int:
+    """The second whose passing out of the window makes room."""
+    excess = sum(recent.values()) - most
+    for second in sorted(recent):
+        excess -= recent[second]
+        if excess < 0:
+            return second
+    return max(recent)
+
+
+def conclude(
+    connection: Connection,
+    attempt_id: int,
+    verdict: Verdict,
+    status: int | None,
+    reply: str | None,
+    answer: Reply | None,
+    detail: str,
+) -> None:
+    """Record what came of an attempt."""
+    values = {
+        "verdict": verdict.value,
+        "status": status,
+        "reply": reply,
+        "answer": msgspec.msgpack.encode(answer) if answer is not None else None,
+        "detail": detail or None,
+        "finished_at": timestamp(),
+    }
+    connection.execute(update(attempts).where(attempts.c.id == attempt_id).values(**values))
+
+
+_reply = msgspec.msgpack.Decoder(Reply).decode
+
+
+def records_of(
+    connection: Connection, delivery_id: str, part: int | None, batch: int | None, purpose: str
+) -> list[Record]:
+    """The attempts of the last round of this work, in order."""
+    where = and_(_of(delivery_id, part, batch), attempts.c.purpose == purpose)
+    rows = connection.execute(select(attempts).where(where).order_by(attempts.c.id)).mappings().all()
+    last = max((row["round"] for row in rows), default=1)
+    return [
+        Record(
+            row["round"],
+            row["step"],
+            row["digest"],
+            Verdict(row["verdict"]) if row["verdict"] else None,
+            row["detail"] or "",
+            _reply(row["answer"]) if row["answer"] else None,
+        )
+        for row in rows
+        if row["round"] == last
+    ]
+
+
+def tried(connection: Connection, delivery_id: str) -> set[tuple[int | None, int | None]]:
+    """(part, batch) of everything of a delivery of which something may have taken effect."""
+    query = select(attempts.c.part, attempts.c.batch).where(
+        attempts.c.delivery_id == delivery_id,
+        attempts.c.purpose.in_(SENDING),
+        attempts.c.verdict.is_(None) | attempts.c.verdict.in_([Verdict.ACCEPTED.value, Verdict.UNKNOWN.value]),
+    )
+    return {(part, batch) for part, batch in connection.execute(query.distinct())}
+
+
+def clear_answers(connection: Connection, delivery_id: str, part: int | None, batch: int | None) -> None:
+    """Forget the whole replies of work that is settled; their beginnings stay."""
+    where = and_(_of(delivery_id, part, batch), attempts.c.answer.is_not(None))
+    connection.execute(update(attempts).where(where).values(answer=None))
+
+
+def _of(delivery_id: str, part: int | None, batch: int | None) -> ColumnElement[bool]:
+    return and_(
+        attempts.c.delivery_id == delivery_id,
+        attempts.c.part.is_not_distinct_from(part),
+        attempts.c.batch.is_not_distinct_from(batch),
+    )
+
+
+def latest_of(connection: Connection, delivery_id: str, limit: int) -> list[dict[str, Any]]:
+    """The newest attempts of a delivery, oldest first."""
+    columns = [column for column in attempts.c if column is not attempts.c.answer]
+    query = select(*columns).where(attempts.c.delivery_id == delivery_id).order_by(attempts.c.id.desc()).limit(limit)
+    return [dict(row) for row in connection.execute(query).mappings()][::-1]

@@ -1,0 +1,78 @@
+"""Idempotency keys in the database."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from gateway.store.database import from_json, timestamp, to_json
+from gateway.store.schema import idempotency
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """What is known of an idempotency key: whose payload, and the first answer once there is one."""
+
+    digest: str
+    operation_id: str | None
+    status: int | None
+    headers: dict[str, str]
+    body: bytes | None
+
+
+ABANDONED = timedelta(minutes=15)
+"""A key without an operation and without an answer is free again after this: its request died before it stored a list,
+and nothing is sent before that. Longer than any upload may take."""
+
+
+def claim_key(connection: Connection, tenant: str, key: str, digest: str) -> StoredAnswer | None:
+    """Claim an idempotency key. None: it is ours, go on. Else what the first request with it left."""
+    found = get_key(connection, tenant, key)
+    if found is None:
+        try:
+            with connection.begin_nested():
+                values = {"tenant": tenant, "key": key, "digest": digest, "created_at": timestamp()}
+                connection.execute(insert(idempotency), values)
+        except IntegrityError:  # another process claimed it at this very moment
+            return get_key(connection, tenant, key)
+        return None
+    abandoned = (
+        update(idempotency)
+        .where(_key(tenant, key), idempotency.c.operation_id.is_(None), idempotency.c.status.is_(None))
+        .where(idempotency.c.created_at < timestamp(datetime.now(UTC) - ABANDONED))
+    )
+    taken_over = connection.execute(abandoned.values(digest=digest, created_at=timestamp())).rowcount
+    return None if taken_over else found
+
+
+def get_key(connection: Connection, tenant: str, key: str) -> StoredAnswer | None:
+    query = select(idempotency).where(idempotency.c.tenant == tenant, idempotency.c.key == key)
+    row = connection.execute(query).mappings().first()
+    if row is None:
+        return None
+    headers = from_json(row["headers"]) if row["headers"] else {}
+    return StoredAnswer(row["digest"], row["operation_id"], row["status"], headers, row["body"])
+
+
+def _key(tenant: str, key: str) -> Any:
+    return (idempotency.c.tenant == tenant) & (idempotency.c.key == key)
+
+
+def key_operation(connection: Connection, tenant: str, key: str, operation_id: str) -> None:
+    """Tie a key to its operation: from now on a repeat is pointed there."""
+    connection.execute(update(idempotency).where(_key(tenant, key)).values(operation_id=operation_id))
+
+
+def keep_answer(
+    connection: Connection, tenant: str, key: str, status: int, headers: Mapping[str, str], body: bytes
+) -> None:
+    values = {"status": status, "headers": to_json(dict(headers)), "body": body}
+    connection.execute(update(idempotency).where(_key(tenant, key)).values(**values))
+
+
+def release_unused_key(connection: Connection, tenant: str, key: str) -> None:
+    """Forget a key whose request ended before anything was stored under it."""
+    connection.execute(delete(idempotency).where(_key(tenant, key), idempotency.c.operation_id.is_(None)))

@@ -1,0 +1,189 @@
+"""What is done in a history, and when its gateway dies: all of it from the seed.
+
+The vendor is the seed modulo five, then scenario and kind of end rotate, so that a run of seeds is spread evenly; the
+rest is drawn by a generator that is seeded with it.
+"""
+
+import csv
+import io
+import json
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.contract.simulation import Simulation
+from tests.crash.points import Kind
+
+LIMITS = {"requests_per_minute": 100_000, "concurrency": 4, "visibility_delay": 0.05, "timeout": 5.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A vendor as the lane uses it. `dials`: it calls or messages people as soon as it has them.
+
+    `doubled`: a request that is sent again reaches people again; other vendors refuse or drop repeats themselves.
+    `most_unknown`: the share of good contacts, in percent, that may stay unknown over many histories.
+    """
+
+    name: str
+    limits: Mapping[str, Any]
+    options: Mapping[str, Any]
+    switches: Mapping[str, Any]
+    dials: bool = False
+    doubled: bool = True
+    most_unknown: float = 0.0
+
+    def prepare(self, simulation: Simulation) -> None:
+        """Set the simulator up; its options are what the configuration will say."""
+        for name, value in self.switches.items():
+            setattr(simulation, name, value)
+        simulation.options = {**simulation.options, **self.options}
+
+
+PROFILES = (
+    Profile("velip", {"contacts_per_list": 5}, {}, {}),
+    Profile("voximplant", {"batch_size": 3, "contacts_per_list": 7}, {}, {}, dials=True),
+    Profile(
+        "koreai",
+        {"batch_size": 3, "contacts_per_list": 7},
+        {"poll_seconds": 0.01, "absent_after_seconds": 0.05},
+        {"requests_per_minute": 100_000},
+    ),
+    Profile("indigitall", {"batch_size": 4, "contacts_per_list": 4}, {}, {}, dials=True, most_unknown=50.0),
+    Profile("exotel", {"batch_size": 3, "contacts_per_list": 7}, {"poll_seconds": 0.01}, {}),
+)
+VENDORS = tuple(one.name for one in PROFILES)
+BODIES = ("json", "csv", "large")
+"""`large`: a CSV of more than a MiB, which travels another way through the gateway."""
+LARGE_BYTES = 1_200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What the caller does. `flow`: create, append (create, then append) or hold (create with hold, then activate)."""
+
+    vendor: str
+    body: str
+    flow: str
+
+    def __str__(self) -> str:
+        return f"{self.vendor} {self.body} {self.flow}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One history. `place` in [0, 1) says where in the range of its kind the end comes.
+
+    A `hasty` caller appends without waiting for the list to come to rest.
+    `second_kind` and `second_place` are for the life that recovers; None: it may live.
+    """
+
+    seed: int
+    scenario: Scenario
+    kind: Kind
+    place: float
+    processes: int = 1
+    key: bool = False
+    respond_async: bool = False
+    hasty: bool = False
+    second_kind: Kind | None = None
+    second_place: float = 0.0
+
+    def __str__(self) -> str:
+        words = [str(self.scenario), f"{self.processes} process{'es' if self.processes > 1 else ''}"]
+        said = {"key": self.key, "respond-async": self.respond_async, "hasty": self.hasty}
+        words += [word for word, holds in said.items() if holds]
+        return ", ".join(words)
+
+
+def profile_of(vendor: str) -> Profile:
+    return PROFILES[VENDORS.index(vendor)]
+
+
+def scenarios_of(vendor: str) -> list[Scenario]:
+    """The large body once in thirteen; 13 and the seven kinds have no common divisor, so all pairs come."""
+    flows = ("create", "append", "hold") if profile_of(vendor).dials else ("create", "append", "append")
+    small = [Scenario(vendor, body, flow) for body in ("json", "csv") for flow in flows]
+    return [*small, *small, Scenario(vendor, "large", "append")]
+
+
+def plan(seed: int) -> Plan:
+    """The history of this seed."""
+    rng = random.Random(seed)
+    vendor, turn = VENDORS[seed % len(VENDORS)], seed // len(VENDORS)
+    scenarios, kinds = scenarios_of(vendor), list(Kind)
+    second = rng.choice([kind for kind in Kind if kind is not Kind.MOMENT]) if rng.random() < 0.25 else None
+    scenario = scenarios[turn % len(scenarios)]
+    return Plan(
+        seed,
+        scenario,
+        kinds[turn % len(kinds)],
+        rng.random(),
+        processes=2 if rng.random() < 0.35 else 1,
+        key=rng.random() < 0.4,
+        respond_async=rng.random() < 0.4,
+        hasty=scenario.flow == "append" and rng.random() < 0.3,
+        second_kind=second,
+        second_place=rng.random(),
+    )
+
+
+def seeds(vendor: str, count: int, first: int = 0) -> list[int]:
+    """The first `count` seeds of a vendor from `first` on."""
+    start = first + (VENDORS.index(vendor) - first) % len(VENDORS)
+    return [start + len(VENDORS) * place for place in range(count)]
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What one request brings: the bytes as sent, their type, the query, the good phones and the number of rows."""
+
+    content: bytes
+    media_type: str
+    query: Mapping[str, str]
+    good: tuple[str, ...]
+    rows: int
+
+
+def create_body(scenario: Scenario, reference: str) -> Body:
+    """Ten good contacts, one of them twice, and one number that is none."""
+    mode = "start" if profile_of(scenario.vendor).dials and scenario.flow != "hold" else "hold"
+    good = [_phone(number) for number in range(10)]
+    head = {"name": f"Crash {reference}", "reference": reference, "destination": scenario.vendor}
+    if scenario.body == "json":
+        contacts = [_contact(number, phone) for number, phone in enumerate([*good, good[2], "12"])]
+        content = json.dumps({**head, "activation": {"mode": mode}, "contacts": contacts}).encode()
+        return Body(content, "application/json", {}, tuple(good), len(contacts))
+    return _file(scenario, [*good, good[2], "12"], {**head, "activation": mode}, good)
+
+
+def append_body(scenario: Scenario) -> Body:
+    """Five new contacts, one that is on the list already, and one number that is none."""
+    good = [_phone(number) for number in range(20, 25)]
+    phones = [*good, _phone(1), "13"]
+    if scenario.body == "json":
+        contacts = [_contact(number, phone) for number, phone in enumerate(phones, 20)]
+        content = json.dumps({"contacts": contacts}).encode()
+        return Body(content, "application/json", {}, tuple(good), len(contacts))
+    return _file(scenario, phones, {}, good)
+
+
+def _phone(number: int) -> str:
+    return f"+55119876543{number:02d}"
+
+
+def _contact(number: int, phone: str) -> dict[str, Any]:
+    return {"id": f"A-{number}", "phone": phone, "first_name": "Ana", "last_name": f"Lima {number}"}
+
+
+def _file(scenario: Scenario, phones: list[str], query: Mapping[str, str], good: list[str]) -> Body:
+    """A CSV file with a column of our own; between the rows of a large one stand lines of blanks, which are no rows."""
+    table = io.StringIO()
+    writer = csv.writer(table)
+    writer.writerow(["phone", "first_name", "plan"])
+    blank = (" " * 1_000 + "\r\n") * (LARGE_BYTES // len(phones) // 1_000) if scenario.body == "large" else ""
+    for number, phone in enumerate(phones):
+        writer.writerow([phone, "Ana", f"plus{number}"])
+        table.write(blank)
+    return Body(table.getvalue().encode(), "text/csv", {**query, "delimiter": ","}, tuple(good), len(phones))
