@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from gateway.breaker import Breaker
 from gateway.channel import Account, Channel, Gate, Observe, unobserved
 from gateway.problem import Problem
 from gateway.recording import AttemptRecorder
@@ -38,6 +39,7 @@ class Accounts:
                 destination.credentials,
                 destination.limits,
                 Gate(destination.limits),
+                Breaker(destination.name),
             )
             self._known[place] = known = (shape, account)
         return known[1]

@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, SecretStr
 
+from gateway.breaker import Breaker
 from gateway.canonical import Verdict
 from gateway.contract import AnyAdapter, Credential, Limits, NotAuthorised, Reply, Step, Token, VendorError
 from gateway.encoding import REDACTED, Encoded, encode
@@ -106,6 +107,7 @@ class Account:
     credentials: BaseModel
     limits: Limits
     gate: Gate
+    breaker: Breaker
     token: Token | None = None
     fingerprint: str = field(init=False)
 
@@ -149,11 +151,16 @@ class Channel:
     async def send(self, step: Step[Any], read: Callable[[Reply], T]) -> T:
         account = self.account
         await self._refuse_if_locked()
+        account.breaker.refuse_if_open(checking=self.ignore_lock)
         encoded = await asyncio.to_thread(encode, step.request, account.resolve)
         try:
             async with account.gate.pass_through():
                 await self._refuse_if_locked()
-                return await self._attempt(step, encoded, read)
+                await account.breaker.admit(checking=self.ignore_lock)
+                try:
+                    return await self._attempt(step, encoded, read)
+                finally:
+                    account.breaker.withdraw()  # of no effect once its end is told
         finally:
             encoded.close()
 
@@ -168,6 +175,7 @@ class Channel:
         except VendorError as error:
             reply, error.detail = self._without_secrets(authorisation, reply, error.detail)
             error.args = (error.detail,)
+            account.breaker.failed(error, status=reply.status if reply else None)
             if isinstance(error, NotAuthorised):
                 account.token = None
                 if account.adapter.auth.locks:
@@ -175,6 +183,7 @@ class Channel:
             await self.recorder.conclude(attempt, error.verdict, reply, error.detail)
             self.observe(account.adapter.name, step.name, error.verdict)
             raise
+        account.breaker.succeeded()
         reply, _ = self._without_secrets(authorisation, reply, "")
         await self.recorder.conclude(attempt, Verdict.ACCEPTED, reply, "")
         self.observe(account.adapter.name, step.name, Verdict.ACCEPTED)

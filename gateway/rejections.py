@@ -30,9 +30,16 @@ def rejections_file(database: Database, one: store.StoredList, outcome: Outcome)
         rows,
         columns=columns,
         delimiter=source.get("delimiter") or ",",
-        charset=source.get("charset") or "utf-8",
+        charset=charset_of(one),
         phone_columns={mapping.get("phone", "phone")},
     )
+
+
+def charset_of(one: store.StoredList) -> str:
+    """The charset of the list's rejections file: the sender's own."""
+    source = one.source or {}
+    # with its mark Excel reads UTF-8 as such
+    return source.get("charset") or ("utf-8-sig" if source.get("format") == "xlsx" else "utf-8")
 
 
 def _pages(database: Database, list_id: str, outcome: Outcome) -> Iterator[StoredContact]:

@@ -155,7 +155,7 @@ def list_out(connection: Any, one: store.StoredList, *, attempts: bool = True) -
         reference=one.head.reference,
         description=one.head.description,
         channel=one.head.channel,
-        state=_state(one, counts, sum(refused.values())),
+        state=_state(one, counts, sum(refused.values()), operation is not None),
         counts=counts,
         deliveries=[
             _delivery(connection, one, delivery, each.get(delivery.id, Counts()), refused.get(delivery.id, 0), attempts)
@@ -170,7 +170,9 @@ def list_out(connection: Any, one: store.StoredList, *, attempts: bool = True) -
     )
 
 
-def _state(one: store.StoredList, counts: Counts, refused: int) -> State:
+def _state(one: store.StoredList, counts: Counts, refused: int, busy: bool) -> State:
+    if busy and not counts.received:
+        return State.DELIVERING  # its file is just being read
     return State.DELETED if one.deleted_at else state_of(counts, refused_by_vendor=refused, staged=one.staged)
 
 

@@ -5,7 +5,7 @@ from typing import IO
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.ingest import Source, SourceError, open_csv, open_ndjson
+from gateway.ingest import Source, SourceError, open_csv, open_ndjson, open_xlsx
 from gateway.problem import ErrorItem, Problem
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -38,6 +38,8 @@ def open_file(media_type: str, file: IO[bytes], parameters: FileParameters) -> S
         if media_type == "text/csv":
             mapping = _mapping(parameters.mapping)
             return open_csv(file, delimiter=parameters.delimiter, encoding=parameters.encoding, mapping=mapping)  # type: ignore[arg-type]
+        if media_type == XLSX:
+            return open_xlsx(file, mapping=_mapping(parameters.mapping), sheet=parameters.sheet)  # type: ignore[arg-type]
         if media_type in NDJSON:
             return open_ndjson(file, encoding=parameters.encoding)  # type: ignore[arg-type]
     except SourceError as error:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from gateway.breaker import Breaker
 from gateway.canonical import Contact, Verdict
 from gateway.certification import samples
 from gateway.channel import Account, Channel, Gate
@@ -141,7 +142,7 @@ async def beside(
         async with sandbox({adapter.name: simulator}) as running:
             there = running[adapter.name]
             secrets = adapter.credentials.model_validate({**there.simulation.credentials, **(credentials or {})})
-            account = Account(adapter, there.base_url, secrets, own, Gate(own))
+            account = Account(adapter, there.base_url, secrets, own, Gate(own), Breaker(adapter.name))
             yield Bench(adapter, there.simulation, Channel(account, transport, MemoryLocks()))
     finally:
         await transport.close()

@@ -70,11 +70,14 @@ class Normaliser:
             # -1 is what the model refuses as no priority, whatever the cell held
             values["priority"] = int(values["priority"].removesuffix(".0")) if _is_number(values["priority"]) else -1
         phone = cells[layout.phone]
-        contact = self._quick(raw.row, phone, values, attributes, raw.plain or _is_carriable("".join(cells)))
-        if contact is not None:
-            return contact
+        if not raw.faults:
+            contact = self._quick(raw.row, phone, values, attributes, raw.plain or _is_carriable("".join(cells)))
+            if contact is not None:
+                return contact
         document = values | {"phone": phone.strip(), "attributes": attributes}
-        faults = faults_of(document, self._region, lambda field: layout.mapping.get(field, field))
+        found = faults_of(document, self._region, lambda field: layout.mapping.get(field, field))
+        damaged = {one.column for one in raw.faults}
+        faults = raw.faults + tuple(one for one in found if one.column not in damaged)
         if faults:
             return self._refuse(raw, faults, values.get("id"))
         return self._contact(raw.row, phone, document)

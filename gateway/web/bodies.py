@@ -266,6 +266,6 @@ def _media_type(upload: UploadFile) -> str:
     name = (upload.filename or "").lower()
     if stated in FILES:
         return stated
-    if name.endswith(".xlsx"):
+    if name.endswith((".xlsx", ".xlsm")):
         return XLSX
     return NDJSON[0] if name.endswith((".ndjson", ".jsonl")) else "text/csv"

@@ -15,7 +15,7 @@ from gateway.canonical import ContactIn, ListHead, Outcome
 from gateway.canonical.lists import Text
 from gateway.creating import Created
 from gateway.problem import ErrorItem, Problem
-from gateway.rejections import rejections_file
+from gateway.rejections import charset_of, rejections_file
 from gateway.resources import (
     ContactOut,
     ListOut,
@@ -238,8 +238,7 @@ async def rejections(call: Call) -> Answer:
     if not _wants_csv(call):
         return await _contacts(call, one, query, query.outcome)
     content = await asyncio.to_thread(rejections_file, call.host.database, one, query.outcome)
-    source = one.source or {}
-    charset = source.get("charset") or "utf-8"
+    charset = charset_of(one)
     headers = {"Content-Disposition": f'attachment; filename="{one.id}-{query.outcome.value}.csv"'}
     return Answer(200, content, headers, f"text/csv; charset={charset}")
 

@@ -7,6 +7,7 @@ from pydantic.json_schema import models_json_schema
 
 from gateway import __version__
 from gateway.problem import KINDS, ProblemBody
+from gateway.sources import XLSX, FileParameters
 from gateway.web.call import PROBLEM
 from gateway.web.system_api import HealthOut
 from gateway.web.table import PASSTHROUGH, PASSTHROUGH_METHODS, TABLE, Endpoint
@@ -35,10 +36,11 @@ _FORM = {
     "required": ["file"],
     "properties": {
         "list": {"type": "string", "contentMediaType": "application/json", "description": "the list's own fields"},
-        "file": {"type": "string", "contentMediaType": "text/csv", "description": "CSV or NDJSON"},
+        "file": {"type": "string", "contentMediaType": "text/csv", "description": "CSV, NDJSON or XLSX"},
         "mapping": {"type": "string", "contentMediaType": "application/json"},
         "delimiter": {"type": "string"},
         "encoding": {"type": "string"},
+        "sheet": {"type": "string", "description": "of an XLSX file"},
     },
     "additionalProperties": False,
 }
@@ -87,9 +89,10 @@ def _operation(one: Endpoint, refs: dict[Any, Any]) -> dict[str, Any]:
             content |= {
                 "text/csv": {"schema": {"type": "string"}},
                 "application/x-ndjson": {"schema": {"type": "string"}},
+                **({XLSX: {"schema": {"type": "string", "format": "binary"}}} if one.query is FileParameters else {}),
                 "multipart/form-data": {"schema": _FORM},
             }
-        operation["requestBody"] = {"required": True, "content": content}
+        operation["requestBody"] = {"required": not one.body_optional, "content": content}
     return operation
 
 

@@ -30,6 +30,7 @@ class Endpoint:
     answers: Mapping[int, type[BaseModel] | None]
     body: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
+    body_optional: bool = False
     files: bool = False
     csv: bool = False
     events: bool = False
@@ -234,6 +235,7 @@ TABLE: tuple[Endpoint, ...] = (
         {200: suppressing.Removed},
         suppressions_api.NumbersIn,
         suppressions_api.RemoveQuery,
+        body_optional=True,
         files=True,
         problems=(400, 408, 413, 415, 422),
     ),

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from pydantic import Field
 
 from gateway import managing
+from gateway.breaker import CircuitState
 from gateway.contract import (
     Raw,
     Reply,
@@ -26,12 +27,20 @@ from gateway.web.bodies import read_bytes
 from gateway.web.call import Answer, Call
 
 
+class CircuitOut(Resource):
+    """Whether requests may leave for a destination from this process."""
+
+    state: CircuitState
+    detail: str = Field(description="the last failure; empty while the circuit is closed")
+
+
 class DestinationOut(Resource):
     name: str
     adapter: str
     base_url: str
     limits: LimitsOut
     locked: str | None = Field(description="why its credential is not used, until a check passes")
+    circuit: CircuitOut
 
 
 class CheckOut(Resource):
@@ -48,12 +57,14 @@ async def destinations(call: Call) -> Answer:
 
 
 async def _destination(call: Call, one: Destination) -> DestinationOut:
+    breaker = call.host.accounts.account(one).breaker
     return DestinationOut(
         name=one.name,
         adapter=one.adapter.name,
         base_url=one.base_url,
         limits=limits_out(one.limits),
         locked=await call.host.accounts.locked(one),
+        circuit=CircuitOut(state=breaker.state, detail=breaker.detail),
     )
 
 

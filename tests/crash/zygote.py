@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 import uvicorn
 
 from gateway import logs, opening, registry, settings
+from gateway.host import Host
 from gateway.web.app import create_app
 from tests.crash.points import Kind, Point
 from tests.crash.traps import SABOTAGE, Traps, hurry
@@ -53,7 +54,7 @@ def live(order: dict[str, Any], known: registry.Registry) -> None:
     Traps(trace, point).set()
 
     @asynccontextmanager
-    async def open_host() -> AsyncIterator[host.Host]:
+    async def open_host() -> AsyncIterator[Host]:
         async with opening.running(known, config, engine=True) as running:
             yield running
 

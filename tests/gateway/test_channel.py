@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from gateway.breaker import Breaker
 from gateway.canonical import Verdict
 from gateway.channel import Account, Channel, CredentialLocked, Gate
 from gateway.contract import (
@@ -114,7 +115,9 @@ def channel(log: list[str], *, locks: bool = False, lives: timedelta | None = No
         auth=Auth("Authorization", "Bearer ", token, locks),
         secrets_in_body=("key",),
     )
-    account = Account(adapter, "https://vendor.example", Key(key=SecretStr("s3cret")), LIMITS, Gate(LIMITS))
+    account = Account(
+        adapter, "https://vendor.example", Key(key=SecretStr("s3cret")), LIMITS, Gate(LIMITS), Breaker("vendor")
+    )
     return Channel(account, Line(log), MemoryLocks(), Book(log), **changes)  # type: ignore[arg-type]
 
 

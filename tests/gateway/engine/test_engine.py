@@ -64,7 +64,7 @@ async def test_submitted_after_its_end_it_is_worked_on_again(open_engine: OpenEn
         for round in range(1, 6):
             ended.clear()
             await running.engine.submit("op_1", "lane")
-            await ended.wait()  # the engine has not written down the end yet
+            await until(ended.is_set)  # the engine has not written down the end yet
             assert seen == ["op_1"] * round
 
 
@@ -151,7 +151,7 @@ async def test_closing_lets_running_work_end(open_engine: OpenEngine, rows: Rows
 
     async with open_engine(work, grace=10.0) as running:
         await running.engine.submit("op_1", "lane")
-        await gate.wait()
+        await until(gate.is_set)
     assert ended == ["op_1"]
     assert workflows(url) == FURNITURE
 
@@ -173,7 +173,7 @@ async def test_closing_cancels_what_does_not_end_and_the_next_engine_does_it(
     async with open_engine(hold, grace=0.05, per_lane=1) as running:
         await running.add("op_1")
         await running.add("op_2")
-        await began.wait()
+        await until(began.is_set)
     assert "op_1" in cancelled
     async with open_engine() as second:
         await until(lambda: not rows.unfinished())

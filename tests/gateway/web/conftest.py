@@ -54,7 +54,10 @@ async def gateway_of_all(running_vendors: Vendors, open_gateway: OpenGateway) ->
 
 @pytest.fixture
 def gateway(gateway_of_all: Gateway, vendors: Vendors) -> Gateway:
-    """The gateway, before vendors that hold nothing yet."""
+    """The gateway, before vendors that hold nothing yet, with every circuit closed."""
+    for tenant in gateway_of_all.host.config.tenants.values():
+        for one in tenant.destinations.values():
+            gateway_of_all.host.accounts.account(one).breaker.succeeded()
     return gateway_of_all
 
 

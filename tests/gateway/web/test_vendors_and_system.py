@@ -33,6 +33,7 @@ async def test_destinations_are_shown_with_their_limits_and_without_credentials(
                 }
                 | LIMITS,
                 "locked": None,
+                "circuit": {"state": "closed", "detail": ""},
             }
         ],
         "next_cursor": None,
