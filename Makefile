@@ -14,6 +14,7 @@ demo: $(VENV)/.runtime
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+	GATEWAY_TESTS_ON=postgresql $(BIN)/python -m pytest -n 2 --dist loadfile tests/gateway/web
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import structlog
 import uvicorn
 
 from gateway import logs, opening, registry, settings
@@ -13,6 +14,8 @@ from gateway.host import Host
 from gateway.sandbox import sandbox as simulators
 from gateway.sandbox_config import FIRST_PORT, write_config
 from gateway.web.app import create_app
+
+log = structlog.get_logger("gateway")
 
 
 def serve(path: Path) -> None:
@@ -23,11 +26,15 @@ def serve(path: Path) -> None:
 
     @asynccontextmanager
     async def open_host() -> AsyncIterator[Host]:
-        async with opening.running(known, config, engine=True) as running:
-            loop = asyncio.get_running_loop()
-            if hasattr(signal, "SIGHUP"):
-                loop.add_signal_handler(signal.SIGHUP, running.reload, path)
-            yield running
+        try:
+            async with opening.running(known, config, engine=True) as running:
+                loop = asyncio.get_running_loop()
+                if hasattr(signal, "SIGHUP"):
+                    loop.add_signal_handler(signal.SIGHUP, running.reload, path)
+                yield running
+        except Exception:
+            log.exception("the gateway cannot start, or did not end in order")
+            raise
 
     uvicorn.run(
         create_app(open_host),

@@ -32,13 +32,15 @@ async def _run(wanted: list[int], database: str) -> list[Result]:
 
 def _show(results: list[Result], seconds: float) -> None:
     print(f"{'':14}{'histories':>10}{'killed':>8}{'twice':>7}{'failed':>8}{'contacts':>10}{'unknown %':>11}")
-    for name, one in sums(results).items():
-        if not one.histories:
-            continue
-        print(
-            f"{name:14}{one.histories:>10}{one.killed:>8}{one.twice:>7}{one.violations:>8}"
-            f"{one.outcomes.total():>10}{one.unknown:>11.2f}"
-        )
+    for name, each in sums(results).items():
+        if each.histories:
+            print(
+                f"{name:14}{each.histories:>10}{each.killed:>8}{each.twice:>7}{each.violations:>8}"
+                f"{each.outcomes.total():>10}{each.unknown:>11.2f}"
+            )
+    doubtful = [f"{one.plan.seed} ({one.outcomes['unknown']})" for one in results if one.is_needlessly_unknown]
+    if doubtful:
+        print(f"unknown, though it could be looked up: seeds {', '.join(doubtful[:20])}")
     failed = [result for result in results if result.violation]
     print(f"{len(results)} histories in {seconds:.0f} s, {len(failed)} failed")
     for result in failed[:20]:

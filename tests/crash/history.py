@@ -20,7 +20,7 @@ from tests.crash.vendor_side import Vendor, owner_of
 
 REST_SECONDS = 20.0
 """How long a list may take to come to rest by itself after the last kill. Only a hang is as long."""
-LOOK_SECONDS = 0.03
+LOOK_SECONDS = 0.05
 TAKEOVER_SECONDS = 1.5
 """A successor finds unfinished work within about a second."""
 
@@ -280,7 +280,7 @@ def _brief(shown: Mapping[str, Any]) -> str:
 async def play(stage: Stage) -> Evidence:
     """Play the stage's plan; at the end no life is left."""
     headers = {"Authorization": f"Bearer {API_KEY}"}
-    async with httpx.AsyncClient(headers=headers, timeout=60, trust_env=False) as client:
+    async with httpx.AsyncClient(headers=headers, timeout=60, trust_env=False, verify=False) as client:
         try:
             for _ in range(stage.plan.processes):
                 await (await stage.start()).answers()

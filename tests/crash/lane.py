@@ -50,6 +50,11 @@ class Result:
     seconds: float = 0.0
 
     @property
+    def is_needlessly_unknown(self) -> bool:
+        """Whether a contact stays unknown at a vendor that can be asked."""
+        return bool(self.outcomes["unknown"]) and self.plan.scenario.can_be_settled
+
+    @property
     def again(self) -> str:
         return f"python -m tests.crash --seed {self.plan.seed} --count 1"
 

@@ -22,8 +22,8 @@ LIMITS = {"requests_per_minute": 100_000, "concurrency": 4, "visibility_delay": 
 class Profile:
     """A vendor as the lane uses it. `dials`: it calls or messages people as soon as it has them.
 
-    `doubled`: a request that is sent again reaches people again; other vendors refuse or drop repeats themselves.
-    `most_unknown`: the share of good contacts, in percent, that may stay unknown over many histories.
+    `drops_repeats`: it ignores a number that the list has, unless the list may hold duplicates.
+    `looks_up`: whatever became of a request can be read back, so hardly anything needs to stay unknown.
     """
 
     name: str
@@ -31,8 +31,8 @@ class Profile:
     options: Mapping[str, Any]
     switches: Mapping[str, Any]
     dials: bool = False
-    doubled: bool = True
-    most_unknown: float = 0.0
+    looks_up: bool = True
+    drops_repeats: bool = False
 
     def prepare(self, simulation: Simulation) -> None:
         """Set the simulator up; its options are what the configuration will say."""
@@ -49,9 +49,15 @@ PROFILES = (
         {"batch_size": 3, "contacts_per_list": 7},
         {"poll_seconds": 0.01, "absent_after_seconds": 0.05},
         {"requests_per_minute": 100_000},
+        drops_repeats=True,
     ),
-    Profile("indigitall", {"batch_size": 4, "contacts_per_list": 4}, {}, {}, dials=True, most_unknown=50.0),
-    Profile("exotel", {"batch_size": 3, "contacts_per_list": 7}, {"poll_seconds": 0.01}, {}),
+    Profile("indigitall", {"batch_size": 4, "contacts_per_list": 4}, {}, {}, dials=True, looks_up=False),
+    Profile(
+        "exotel",
+        {"batch_size": 3, "contacts_per_list": 7},
+        {"poll_seconds": 0.01},
+        {"existing_number": "new_sid"},  # the reading in which the vendor itself does not notice a repeat
+    ),
 )
 VENDORS = tuple(one.name for one in PROFILES)
 BODIES = ("json", "csv", "large")
@@ -61,14 +67,23 @@ LARGE_BYTES = 1_200_000
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What the caller does. `flow`: create, append (create, then append) or hold (create with hold, then activate)."""
+    """What the caller does. `flow`: create, append (create, then append) or hold (create with hold, then activate).
+
+    `keep_all`: with that policy of duplicates, for a vendor that drops repeats itself as long as it may.
+    """
 
     vendor: str
     body: str
     flow: str
+    keep_all: bool = False
 
     def __str__(self) -> str:
-        return f"{self.vendor} {self.body} {self.flow}"
+        return f"{self.vendor} {self.body} {self.flow}{' keep_all' if self.keep_all else ''}"
+
+    @property
+    def can_be_settled(self) -> bool:
+        """Whether everything that is in doubt can be looked up at the vendor."""
+        return profile_of(self.vendor).looks_up and not self.keep_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +119,8 @@ def profile_of(vendor: str) -> Profile:
 def scenarios_of(vendor: str) -> list[Scenario]:
     """The large body once in thirteen; 13 and the seven kinds have no common divisor, so all pairs come."""
     flows = ("create", "append", "hold") if profile_of(vendor).dials else ("create", "append", "append")
-    small = [Scenario(vendor, body, flow) for body in ("json", "csv") for flow in flows]
+    keeps = profile_of(vendor).drops_repeats
+    small = [Scenario(vendor, body, flow, keeps and body == "json") for body in ("json", "csv") for flow in flows]
     return [*small, *small, Scenario(vendor, "large", "append")]
 
 
@@ -137,43 +153,47 @@ def seeds(vendor: str, count: int, first: int = 0) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What one request brings: the bytes as sent, their type, the query, the good phones and the number of rows."""
+    """What one request brings: the bytes as sent, their type, the query, the good phones and the numbers of rows."""
 
     content: bytes
     media_type: str
     query: Mapping[str, str]
     good: tuple[str, ...]
     rows: int
+    duplicates: int = 0
 
 
 def create_body(scenario: Scenario, reference: str) -> Body:
-    """Ten good contacts, one of them twice, and one number that is none."""
+    """Ten good contacts, one of them twice (but where duplicates are kept), and one number that is none."""
     mode = "start" if profile_of(scenario.vendor).dials and scenario.flow != "hold" else "hold"
     good = [_phone(number) for number in range(10)]
     head = {"name": f"Crash {reference}", "reference": reference, "destination": scenario.vendor}
     if scenario.body == "json":
-        contacts = [_contact(number, phone) for number, phone in enumerate([*good, good[2], "12"])]
-        content = json.dumps({**head, "activation": {"mode": mode}, "contacts": contacts}).encode()
-        return Body(content, "application/json", {}, tuple(good), len(contacts))
+        policy = {"duplicates": "keep_all"} if scenario.keep_all else {}
+        return _document(scenario, good, good[2], {**head, **policy, "activation": {"mode": mode}})
     return _file(scenario, [*good, good[2], "12"], {**head, "activation": mode}, good)
 
 
 def append_body(scenario: Scenario) -> Body:
     """Five new contacts, one that is on the list already, and one number that is none."""
     good = [_phone(number) for number in range(20, 25)]
-    phones = [*good, _phone(1), "13"]
     if scenario.body == "json":
-        contacts = [_contact(number, phone) for number, phone in enumerate(phones, 20)]
-        content = json.dumps({"contacts": contacts}).encode()
-        return Body(content, "application/json", {}, tuple(good), len(contacts))
-    return _file(scenario, phones, {}, good)
+        return _document(scenario, good, _phone(1), {})
+    return _file(scenario, [*good, _phone(1), "13"], {}, good)
+
+
+def _document(scenario: Scenario, good: list[str], repeated: str, head: Mapping[str, Any]) -> Body:
+    repeats = [] if scenario.keep_all else [repeated]
+    contacts = [_contact(phone[-2:], phone) for phone in good] + [_contact("R", phone) for phone in [*repeats, "12"]]
+    content = json.dumps({**head, "contacts": contacts}).encode()
+    return Body(content, "application/json", {}, tuple(good), len(contacts), len(repeats))
 
 
 def _phone(number: int) -> str:
     return f"+55119876543{number:02d}"
 
 
-def _contact(number: int, phone: str) -> dict[str, Any]:
+def _contact(number: str, phone: str) -> dict[str, Any]:
     return {"id": f"A-{number}", "phone": phone, "first_name": "Ana", "last_name": f"Lima {number}"}
 
 
@@ -186,4 +206,4 @@ def _file(scenario: Scenario, phones: list[str], query: Mapping[str, str], good:
     for number, phone in enumerate(phones):
         writer.writerow([phone, "Ana", f"plus{number}"])
         table.write(blank)
-    return Body(table.getvalue().encode(), "text/csv", {**query, "delimiter": ","}, tuple(good), len(phones))
+    return Body(table.getvalue().encode(), "text/csv", {**query, "delimiter": ","}, tuple(good), len(phones), 1)

@@ -30,7 +30,7 @@ def account(*outcomes: str, state: str | None = None) -> Evidence:
         "deliveries": [{"state": "unknown" if "unknown" in outcomes else "delivered", "counts": {"received": 3}}],
     }
     rest = [{"phone": GOOD[0], "outcome": "duplicate"}, {"phone": "12", "outcome": "rejected"}]
-    return Evidence(shown, [*contacts, *rest], [Body(b"", "text/csv", {}, GOOD, 5)], answered=True)
+    return Evidence(shown, [*contacts, *rest], [Body(b"", "text/csv", {}, GOOD, 5, 1)], answered=True)
 
 
 def holding(*lists: tuple[str, ...], calls: tuple[str, ...] = ()) -> Ledger:

@@ -11,20 +11,23 @@ import socket
 import sys
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
+import httpx
 import uvicorn
+from starlette.applications import Starlette
 
+import gateway.engine.dbos_engine
+import gateway.engine.file_liveness  # noqa: F401 - here and once, so that no life has to
 from gateway import logs, opening, registry, settings
 from gateway.host import Host
 from gateway.web.app import create_app
 from tests.crash.points import Kind, Point
 from tests.crash.traps import SABOTAGE, Traps, hurry
 
-with suppress(ImportError):
-    import dbos  # noqa: F401 - imported here so that no life has to
+TRUSTED = httpx.create_ssl_context(trust_env=False)
 
 
 def tell(**event: Any) -> None:
@@ -66,6 +69,14 @@ def live(order: dict[str, Any], known: registry.Registry) -> None:
     server.run(sockets=[listener])
 
 
+def warm_up() -> None:
+    """What every life would do again: the server's modules, and forty milliseconds of reading certificates."""
+    config = uvicorn.Config(Starlette(), log_config=None, lifespan="on")
+    config.load()
+    config.get_loop_factory()
+    httpx.create_ssl_context = lambda **_: TRUSTED
+
+
 def _fork(order: dict[str, Any], known: registry.Registry) -> int:
     pid = os.fork()
     if not pid:
@@ -93,6 +104,7 @@ def _become(order: dict[str, Any], known: registry.Registry) -> NoReturn:
 def main() -> None:
     """Fork on order until standard input ends; then no life is left behind."""
     known = registry.load(entry_points=False)
+    warm_up()
     if threading.active_count() > 1:
         raise SystemExit(f"threads before the first fork: {threading.enumerate()}")
     lives: dict[int, int] = {}

