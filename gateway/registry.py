@@ -31,8 +31,11 @@ class Registry:
     """The module that registered each adapter."""
 
 
-def load(modules: Iterable[str] | None = None, *, entry_points: bool = True) -> Registry:
-    """Load the adapters of these modules (default: all packages under `adapters/`) and of installed entry points."""
+def load(modules: Iterable[str] | None = None, *, entry_points: bool = True, simulators: bool = True) -> Registry:
+    """Load the adapters of these modules (default: all packages under `adapters/`) and of installed entry points.
+
+    `simulators=False` leaves the simulators out, which a server has no use for.
+    """
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(hookspecs)
     for name in built_in_modules() if modules is None else modules:
@@ -52,10 +55,11 @@ def load(modules: Iterable[str] | None = None, *, entry_points: bool = True) -> 
         problem = _flaw(adapter)
         if problem:
             raise RegistryError(f"the adapter of {plugin} cannot be used: {problem}")
-    simulators = _by_name(_collect(manager, "provide_simulator", Simulator), "simulator")
+    wanted = _collect(manager, "provide_simulator", Simulator) if simulators else []
+    found = _by_name(wanted, "simulator")
     return Registry(
         MappingProxyType({name: adapter for name, (_, adapter) in adapters.items()}),
-        MappingProxyType({name: simulator for name, (_, simulator) in simulators.items()}),
+        MappingProxyType({name: simulator for name, (_, simulator) in found.items()}),
         MappingProxyType({name: _module(manager, plugin) for name, (plugin, _) in adapters.items()}),
     )
 

@@ -40,6 +40,17 @@ class Server(_Section):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="logs are JSON lines on stderr")
 
 
+class Retention(_Section):
+    """`[retention]`. Days that each kind of data is kept after its last change; absent: for ever."""
+
+    contacts: int | None = Field(None, ge=1, description="names, numbers and cells of settled lists; counts stay")
+    lists: int | None = Field(None, ge=1, description="whole settled or deleted lists, counts and all")
+    attempts: int | None = Field(None, ge=1, description="vendor requests of settled lists, with replies and details")
+    operations: int | None = Field(None, ge=1, description="operations that ended; a list keeps the last of each kind")
+    idempotency: int = Field(30, ge=1, description="idempotency keys: a key that comes later is a new one")
+    audit: int | None = Field(None, ge=1, description="audited calls and erasures")
+
+
 class LimitsIn(_Section):
     """`limits` of a destination; what is absent comes from the adapter's data."""
 
@@ -87,6 +98,7 @@ class TenantIn(_Section):
 
 class _File(_Section):
     server: Server = Server()
+    retention: Retention = Retention()
     tenants: dict[Name, TenantIn] = Field(default_factory=dict)
 
 
@@ -120,6 +132,7 @@ class Config:
     tenants: Mapping[str, Tenant]
     keys: Mapping[bytes, str]
     operator_key: bytes | None
+    retention: Retention = Retention()
 
     @property
     def database(self) -> str:
@@ -180,7 +193,7 @@ class _Checker:
             self.fault("server.database", "must be sqlite:///PATH or postgresql://USER@HOST/NAME")
         if self.faults:
             raise ConfigError(self.faults)
-        return Config(self.path, file.server, tenants, keys, operator_key)
+        return Config(self.path, file.server, tenants, keys, operator_key, file.retention)
 
     def _read(self) -> _File:
         try:

@@ -20,7 +20,7 @@ log = structlog.get_logger("gateway")
 
 def serve(path: Path) -> None:
     """Run the gateway until SIGTERM or SIGINT."""
-    known = registry.load()
+    known = registry.load(simulators=False)  # a server needs no room for them
     config = settings.load(path, known.adapters)
     logs.configure(config.server.log_level)
 

@@ -12,8 +12,6 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import Connection, Engine, create_engine, event
 
-from gateway.store import schema
-
 T = TypeVar("T")
 _latest = 0
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -60,8 +58,10 @@ class Database:
         return self._threads.submit(self._transact, work, arguments, named).result()
 
     async def prepare(self) -> None:
-        """Make the tables that are not there yet."""
-        await self.run(schema.metadata.create_all)
+        """Make the tables, or bring those of an earlier release up to date; `DatabaseTooNew` for those of a later one."""
+        from gateway.store import upgrading  # which needs this module
+
+        await asyncio.get_running_loop().run_in_executor(self._threads, upgrading.prepare, self.engine)
 
     async def close(self) -> None:
         await asyncio.to_thread(self._threads.shutdown)

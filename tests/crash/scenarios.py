@@ -55,7 +55,7 @@ PROFILES = (
     Profile(
         "exotel",
         {"batch_size": 3, "contacts_per_list": 7},
-        {"poll_seconds": 0.01},
+        {"poll_seconds": 0.01, "absence_is_proof": True},
         {"existing_number": "new_sid"},  # the reading in which the vendor itself does not notice a repeat
     ),
 )
@@ -170,7 +170,7 @@ def create_body(scenario: Scenario, reference: str) -> Body:
     head = {"name": f"Crash {reference}", "reference": reference, "destination": scenario.vendor}
     if scenario.body == "json":
         policy = {"duplicates": "keep_all"} if scenario.keep_all else {}
-        return _document(scenario, good, good[2], {**head, **policy, "activation": {"mode": mode}})
+        return _document(scenario, good, [good[2], "12"], {**head, **policy, "activation": {"mode": mode}})
     return _file(scenario, [*good, good[2], "12"], {**head, "activation": mode}, good)
 
 
@@ -178,15 +178,16 @@ def append_body(scenario: Scenario) -> Body:
     """Five new contacts, one that is on the list already, and one number that is none."""
     good = [_phone(number) for number in range(20, 25)]
     if scenario.body == "json":
-        return _document(scenario, good, _phone(1), {})
+        return _document(scenario, good, [_phone(1), "13"], {})
     return _file(scenario, [*good, _phone(1), "13"], {}, good)
 
 
-def _document(scenario: Scenario, good: list[str], repeated: str, head: Mapping[str, Any]) -> Body:
-    repeats = [] if scenario.keep_all else [repeated]
-    contacts = [_contact(phone[-2:], phone) for phone in good] + [_contact("R", phone) for phone in [*repeats, "12"]]
+def _document(scenario: Scenario, good: list[str], others: list[str], head: Mapping[str, Any]) -> Body:
+    """The good ones, and of the others (one that repeats, one that is no number) those that the policy allows."""
+    rest = others[1:] if scenario.keep_all else others
+    contacts = [_contact(phone[-2:], phone) for phone in good] + [_contact(phone, phone) for phone in rest]
     content = json.dumps({**head, "contacts": contacts}).encode()
-    return Body(content, "application/json", {}, tuple(good), len(contacts), len(repeats))
+    return Body(content, "application/json", {}, tuple(good), len(contacts), len(rest) - 1)
 
 
 def _phone(number: int) -> str:

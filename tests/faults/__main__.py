@@ -23,7 +23,7 @@ def main() -> int:
     given = parser.parse_args()
     every = list(range(given.seed, given.seed + given.count))
     logging.disable(logging.CRITICAL)
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL + 1))
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     started = time.monotonic()
     results = asyncio.run(run(seeds(given.vendor, given.count, given.seed) if given.vendor else every))
     _show(results, given.loud, time.monotonic() - started)

@@ -64,7 +64,10 @@ VENDORS = tuple(one.name for one in PROFILES)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One history. A fault's `skip` counts the requests since the one before it."""
+    """One history. A fault's `skip` counts the requests since the one before it.
+
+    `keep_all`: the list may hold a number twice, so that vendors do not drop one that is sent again.
+    """
 
     seed: int
     vendor: str
@@ -73,6 +76,7 @@ class Plan:
     limits: Mapping[str, Any]
     faults: tuple[Mapping[str, Any], ...]
     appends: int = 0
+    keep_all: bool = False
 
     @property
     def profile(self) -> Profile:
@@ -84,7 +88,7 @@ class Plan:
     def __str__(self) -> str:
         faults = ", ".join(f"{one['kind']} x{one['times']} after {one['skip']}" for one in self.faults)
         more = f" + {self.appends}" if self.appends else ""
-        return f"{self.vendor} {self.body} {self.good}{more} contacts {dict(self.limits)}: {faults}"
+        return f"{self.vendor} {self.body} {self.good}{more} contacts {'kept all ' if self.keep_all else ''}{dict(self.limits)}: {faults}"
 
 
 def plan(seed: int) -> Plan:
@@ -97,7 +101,7 @@ def plan(seed: int) -> Plan:
         limits["concurrency"] = 1
     faults = tuple(_fault(rng) for _ in range(rng.randint(2, 5)))
     appends = rng.choice((0, 0, 4))
-    return Plan(seed, profile.name, BODIES[turn % len(BODIES)], rng.randint(8, 16), limits, faults, appends)
+    return Plan(seed, profile.name, BODIES[turn % len(BODIES)], rng.randint(8, 16), limits, faults, appends, rng.random() < 0.5)
 
 
 def _fault(rng: random.Random) -> dict[str, Any]:
@@ -130,11 +134,12 @@ class Body:
 
 
 def create_body(one: Plan) -> Body:
-    """The good contacts, one of them twice, and one number that is none."""
+    """The good contacts, one of them twice (where only one is kept), and one number that is none."""
     good = [phone(number) for number in range(one.good)]
     head = {"name": f"Faults {one.seed}", "reference": f"f-{one.seed}", "destination": one.vendor}
+    head |= {"duplicates": "keep_all"} if one.keep_all else {}
     mode = "start" if one.profile.dials else "hold"
-    phones = [*good, good[2], "12"]
+    phones = [*good, *([] if one.keep_all else [good[2]]), "12"]
     if one.body == "json":
         content = json.dumps({**head, "activation": {"mode": mode}, "contacts": list(map(_contact, phones))}).encode()
         return Body(content, "application/json", {}, tuple(good), len(phones))
@@ -143,10 +148,11 @@ def create_body(one: Plan) -> Body:
 
 
 def append_body(one: Plan) -> Body:
-    """New contacts, and one that is on the list already."""
+    """New contacts, and one (where only one is kept) that is on the list already."""
     good = [phone(number) for number in range(50, 50 + one.appends)]
-    content = json.dumps({"contacts": list(map(_contact, [*good, phone(1)]))}).encode()
-    return Body(content, "application/json", {}, tuple(good), len(good) + 1)
+    phones = [*good, *([] if one.keep_all else [phone(1)])]
+    content = json.dumps({"contacts": list(map(_contact, phones))}).encode()
+    return Body(content, "application/json", {}, tuple(good), len(phones))
 
 
 def phone(number: int) -> str:
