@@ -18,7 +18,7 @@ from gateway.store.database import Database
 from gateway.store.deliveries import NewDelivery, StoredDelivery, StoredRemote
 from gateway.store.schema import chunks as table
 
-BLOCK = 20
+BLOCK = 5
 """Full chunks that are written at once."""
 IN_MEMORY = 5
 """Chunks of a batch that are kept in memory; a longer batch is read anew each time that it is gone through."""

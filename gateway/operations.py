@@ -33,7 +33,8 @@ MOST_RUNS: Final = 50
 """An operation that was begun so often without an end is given up: it may be what kills process after process."""
 _TURN: Final = 0.05
 _LONGEST_PAUSE: Final = 30.0
-_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+"""Why a file cannot grow: the disk is full."""
 
 
 class Operations:
@@ -45,6 +46,11 @@ class Operations:
         self._database, self.perform, self.abandon = database, perform, abandon
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stopping = False
+
+    @property
+    def working(self) -> bool:
+        """Whether this process still begins work."""
+        return not self._stopping
 
     def start(self, operation_id: str) -> None:
         """Begin at once, in this process; the operation must be stored already."""
@@ -80,7 +86,7 @@ class Operations:
                     await self._database.run(store.finish, operation_id, ending)
                 return
             except (DBAPIError, OSError) as error:
-                if isinstance(error, OSError) and error.errno not in _FULL:
+                if isinstance(error, OSError) and error.errno not in FULL:
                     raise
                 log.error("the database does not take this down; trying again", operation=operation_id, exc_info=error)
             if self._stopping:
@@ -110,7 +116,7 @@ class Operations:
         except (Displaced, Interrupted, DBAPIError):
             raise
         except Exception as error:
-            if isinstance(error, OSError) and error.errno in _FULL:
+            if isinstance(error, OSError) and error.errno in FULL:
                 raise
             log.exception("operation failed", operation=one.id)
             await self.abandon(one)

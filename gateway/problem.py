@@ -45,6 +45,7 @@ KINDS: Mapping[str, Kind] = {
     "vendor.refused": Kind(502, "The vendor refused"),
     "vendor.not_sent": Kind(503, "The vendor could not be reached", True),
     "vendor.unclear": Kind(504, "Nobody knows whether the vendor acted"),
+    "storage.unavailable": Kind(503, "The database or the disk takes nothing down", True),
     "internal": Kind(500, "Something went wrong here"),
 }
 

@@ -102,7 +102,7 @@ async def read(host: Host, tenant: Tenant, one: StoredOperation, leg: Leg) -> No
         planned = await asyncio.to_thread(creating.plan, host, tenant, found.head, intake)
         await asyncio.to_thread(_store, host, one, planned)
     except (Problem, Cancelled):
-        await host.database.run(_discard, one)
+        await host.database.run(discard, one)
         raise
 
 
@@ -144,11 +144,12 @@ def _forget(connection: Connection, one: StoredOperation) -> None:
     chunks.drop(connection, chunks.of_operation(one.list_id, one.id))
 
 
-def _discard(connection: Connection, one: StoredOperation) -> None:
-    """As if the call had never been: an append leaves the list as it was, a create leaves none."""
+def discard(connection: Connection, one: StoredOperation) -> None:
+    """As if the call had never been: an append leaves the list as it was, a create leaves none, a key is free again."""
     _forget(connection, one)
     assert one.input is not None
     uploads.discard(connection, one.input["upload"])
     work.change_operation(connection, one.id, input=None, stage="refused")
+    keys.release_key_of(connection, one.id)
     if one.kind == "create":
         store.discard(connection, one.list_id)

@@ -12,11 +12,9 @@ from gateway.canonical import Verdict
 from gateway.contract import Refused, Reply, Step, Unclear
 from gateway.driver import Sender
 from gateway.encoding import encode
-from gateway.store.attempts import Record
+from gateway.store.attempts import STOPPED, Record
 
 T = TypeVar("T")
-
-_STOPPED = "the gateway was stopped while this was under way"
 
 
 class Replayed:
@@ -37,7 +35,7 @@ class Replayed:
             if record.verdict is Verdict.NOT_SENT or (step.repeatable and self._is_open(record)):
                 continue
             if record.verdict is None or record.verdict is Verdict.UNKNOWN:
-                raise Unclear(record.detail or _STOPPED)
+                raise Unclear(record.detail or STOPPED)
             if record.answer is not None:
                 return read(record.answer)
             if record.verdict is Verdict.REJECTED:

@@ -4,7 +4,7 @@ import ipaddress
 import os
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -132,7 +132,7 @@ class Config:
     tenants: Mapping[str, Tenant]
     keys: Mapping[bytes, str]
     operator_key: bytes | None
-    retention: Retention = Retention()
+    retention: Retention = field(default_factory=Retention)
 
     @property
     def database(self) -> str:

@@ -15,6 +15,7 @@ from gateway.planning import activation_of, merged_options
 from gateway.problem import Problem
 from gateway.settings import Tenant
 from gateway.store import deliveries as stored
+from gateway.store import keys
 from gateway.store import lists as store
 from gateway.store import operations as work
 from gateway.store.database import new_id, timestamp
@@ -30,13 +31,13 @@ def _dialling(deliveries: Sequence[StoredDelivery]) -> list[StoredDelivery]:
     return [one for one in deliveries if one.activation in ("started", "scheduled")]
 
 
-async def activate(host: Host, tenant: Tenant, list_id: str) -> Created:
+async def activate(host: Host, tenant: Tenant, list_id: str, key: str | None = None) -> Created:
     """Start what was held back. A vendor that only stores lists answers where a campaign is started instead."""
     one = await get(host, tenant, list_id)
     live = await _live(host, list_id)
     held = [delivery for delivery in live if delivery.activation == "held"]
     if not held:
-        return await _resume(host, tenant, one, live)
+        return await _resume(host, tenant, one, live, key)
     head = one.head.model_copy(update={"activation": Activation(mode=Mode.START)})
     now = datetime.now(UTC)
     activations = {}
@@ -56,7 +57,7 @@ async def activate(host: Host, tenant: Tenant, list_id: str) -> Created:
         for delivery_id, activation in activations.items():
             # The vendor is told the time of the start, not of the creation: windows and delays count from here.
             stored.change_delivery(connection, delivery_id, activation=activation, created_at=timestamp())
-        _add(connection, host, tenant, created, "activate")
+        _add(connection, host, tenant, created, "activate", key)
 
     await host.database.run(start)
     await _begin(host, tenant, created, one.profile.count)
@@ -74,11 +75,15 @@ async def _begin(host: Host, tenant: Tenant, created: Created, size: int = 0) ->
         host.operations.start(created.operation_id)
 
 
-def _add(connection: Connection, host: Host, tenant: Tenant, created: Created, kind: str) -> None:
+def _add(connection: Connection, host: Host, tenant: Tenant, created: Created, kind: str, key: str | None) -> None:
     work.add_operation(connection, created.operation_id, tenant.name, created.list_id, kind, host.operations.owner)
+    if key is not None:
+        keys.key_operation(connection, tenant.name, key, created.operation_id)
 
 
-async def _resume(host: Host, tenant: Tenant, one: store.StoredList, live: list[StoredDelivery]) -> Created:
+async def _resume(
+    host: Host, tenant: Tenant, one: store.StoredList, live: list[StoredDelivery], key: str | None
+) -> Created:
     """Let a stopped list dial again where the vendor can; else say where a campaign is started."""
     kinds = ("create", "activate", "resume", "stop")
     if _dialling(live) and await host.database.run(work.last_of, one.id, kinds) != "stop":
@@ -87,14 +92,14 @@ async def _resume(host: Host, tenant: Tenant, one: store.StoredList, live: list[
         notes = {delivery.destination: tenant.destinations[delivery.destination].adapter for delivery in live}
         why = "; ".join(f"{name}: {adapter.activation_note}" for name, adapter in notes.items())
         raise Problem("vendor.cannot", why or "no destination holds this list")
-    return await _at_once(host, tenant, one.id, "resume")
+    return await _at_once(host, tenant, one.id, "resume", key)
 
 
 def _able(tenant: Tenant, live: Sequence[StoredDelivery]) -> list[StoredDelivery]:
     return [one for one in live if destination_of(tenant, one.destination).adapter.resume is not None]
 
 
-async def stop(host: Host, tenant: Tenant, list_id: str) -> Created:
+async def stop(host: Host, tenant: Tenant, list_id: str, key: str | None = None) -> Created:
     """Stop the dialling of a list at every vendor that dials it."""
     one = await get(host, tenant, list_id)
     live = _dialling(await _live(host, list_id))
@@ -102,7 +107,7 @@ async def stop(host: Host, tenant: Tenant, list_id: str) -> Created:
         require(destination_of(tenant, delivery.destination), Verb.STOP)
     if not live:
         raise Problem("vendor.cannot", "no vendor dials this list by itself: stop its campaign where it was started")
-    return await _at_once(host, tenant, one.id, "stop")
+    return await _at_once(host, tenant, one.id, "stop", key)
 
 
 async def delete(host: Host, tenant: Tenant, list_id: str) -> Created:
@@ -114,9 +119,9 @@ async def delete(host: Host, tenant: Tenant, list_id: str) -> Created:
     return await _at_once(host, tenant, list_id, "delete")
 
 
-async def _at_once(host: Host, tenant: Tenant, list_id: str, kind: str) -> Created:
+async def _at_once(host: Host, tenant: Tenant, list_id: str, kind: str, key: str | None = None) -> Created:
     created = Created(list_id, new_id("op"))
-    await host.database.run(_add, host, tenant, created, kind)
+    await host.database.run(_add, host, tenant, created, kind, key)
     await _begin(host, tenant, created)
     return created
 

@@ -53,5 +53,7 @@ async def perform(host: Host, one: StoredOperation, leg: Leg) -> None:
 async def abandon(host: Host, one: StoredOperation) -> None:
     """The work cannot go on: settle what it leaves behind."""
     now = await host.database.run(work.any_operation, one.id)
-    if one.kind in DELIVERING and now is not None and now.stage not in ("reading", "refused"):
+    if now is not None and now.input is not None:
+        await host.database.run(reading.discard, now)
+    elif one.kind in DELIVERING and now is not None and now.stage != "refused":
         await host.courier.abandon(one.list_id)

@@ -319,7 +319,7 @@ class DbosEngine:
             event.set()
         for thread in threading.enumerate():
             if thread.name.startswith("queue-worker-"):
-                thread.join(_STUBBORN)
+                _join(thread)
 
 
 _running: DbosEngine | None = None
@@ -353,6 +353,16 @@ def _vacate(engine: DbosEngine) -> None:
     with _seat:
         if _running is engine:
             _running = None
+
+
+def _join(thread: threading.Thread) -> None:
+    """Wait for a thread's end, also when it is only just being started, which `join` itself refuses."""
+    for _ in range(_LOOKS):
+        try:
+            thread.join(_STUBBORN)
+            return
+        except RuntimeError:
+            threading.Event().wait(_MOMENT)
 
 
 async def _never() -> None:

@@ -12,7 +12,7 @@ from typing import Final
 from gateway.canonical import DuplicatePolicy
 from gateway.ingest.keys import derive_key, first_key
 
-IN_MEMORY: Final = 20_000
+IN_MEMORY: Final = 5_000
 _INSERT: Final = "INSERT INTO seen VALUES (?, ?, ?)"
 
 
@@ -41,7 +41,7 @@ class Repeats:
         if self._database is None:
             # "" is a temporary file that goes with its connection; the work moves between threads, one at a time
             self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-            for setting in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -16000", "temp_store = FILE"):
+            for setting in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -4000", "temp_store = FILE"):
                 self._database.execute(f"PRAGMA {setting}")
             self._database.execute("CREATE TABLE seen (place INTEGER PRIMARY KEY, phone TEXT, key TEXT)")
             self._database.execute("CREATE TABLE fates (place INTEGER PRIMARY KEY, key TEXT)")

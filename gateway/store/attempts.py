@@ -140,6 +140,16 @@ def conclude(
     connection.execute(update(attempts).where(attempts.c.id == attempt_id).values(**values))
 
 
+STOPPED: Final = "the gateway was stopped while this was under way"
+
+
+def close_open(connection: Connection, dead: str) -> None:
+    """What a dead process was just sending is unknown from now on, and takes no room at its destination any more."""
+    mine = and_(attempts.c.owner == dead, attempts.c.verdict.is_(None))
+    values = {"verdict": Verdict.UNKNOWN.value, "detail": STOPPED, "finished_at": timestamp()}
+    connection.execute(update(attempts).where(mine).values(**values))
+
+
 _reply = msgspec.msgpack.Decoder(Reply).decode
 
 

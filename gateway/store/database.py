@@ -58,7 +58,7 @@ class Database:
         return self._threads.submit(self._transact, work, arguments, named).result()
 
     async def prepare(self) -> None:
-        """Make the tables, or bring those of an earlier release up to date; `DatabaseTooNew` for those of a later one."""
+        """Make the tables, or bring older ones up to date. Raises `DatabaseTooNew`."""
         from gateway.store import upgrading  # which needs this module
 
         await asyncio.get_running_loop().run_in_executor(self._threads, upgrading.prepare, self.engine)

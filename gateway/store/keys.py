@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.store.database import from_json, timestamp, to_json
-from gateway.store.schema import idempotency
+from gateway.store.schema import idempotency, operations
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +28,23 @@ ABANDONED = timedelta(minutes=15)
 and nothing is sent before that. Longer than any upload may take."""
 
 
-def claim_key(connection: Connection, tenant: str, key: str, digest: str) -> StoredAnswer | None:
+def claim_key(connection: Connection, tenant: str, key: str, digest: str, owner: str) -> StoredAnswer | None:
     """Claim an idempotency key. None: it is ours, go on. Else what the first request with it left."""
     found = get_key(connection, tenant, key)
     if found is None:
         try:
             with connection.begin_nested():
-                values = {"tenant": tenant, "key": key, "digest": digest, "created_at": timestamp()}
+                values = {"tenant": tenant, "key": key, "digest": digest, "owner": owner, "created_at": timestamp()}
                 connection.execute(insert(idempotency), values)
         except IntegrityError:  # another process claimed it at this very moment
             return get_key(connection, tenant, key)
         return None
     abandoned = (
         update(idempotency)
-        .where(_key(tenant, key), idempotency.c.operation_id.is_(None), idempotency.c.status.is_(None))
+        .where(_key(tenant, key), _unstored())
         .where(idempotency.c.created_at < timestamp(datetime.now(UTC) - ABANDONED))
     )
-    taken_over = connection.execute(abandoned.values(digest=digest, created_at=timestamp())).rowcount
+    taken_over = connection.execute(abandoned.values(digest=digest, owner=owner, created_at=timestamp())).rowcount
     return None if taken_over else found
 
 
@@ -73,6 +73,28 @@ def keep_answer(
     connection.execute(update(idempotency).where(_key(tenant, key)).values(**values))
 
 
+def release_key_of(connection: Connection, operation_id: str) -> None:
+    """Forget the key of an operation that left nothing, unless its request was answered already."""
+    unanswered = idempotency.c.status.is_(None)
+    connection.execute(delete(idempotency).where(idempotency.c.operation_id == operation_id, unanswered))
+
+
 def release_unused_key(connection: Connection, tenant: str, key: str) -> None:
-    """Forget a key whose request ended before anything was stored under it."""
-    connection.execute(delete(idempotency).where(_key(tenant, key), idempotency.c.operation_id.is_(None)))
+    """Forget a key whose request was refused: before anything was stored under it, or by its operation."""
+    failed = select(operations.c.id).where(operations.c.state == "failed")
+    refused = idempotency.c.operation_id.is_(None) | idempotency.c.operation_id.in_(failed)
+    connection.execute(delete(idempotency).where(_key(tenant, key), refused))
+
+
+def _unstored() -> Any:
+    return idempotency.c.operation_id.is_(None) & idempotency.c.status.is_(None)
+
+
+def owners(connection: Connection) -> list[str]:
+    """Every process that claimed a key and has stored nothing under it yet."""
+    return list(connection.execute(select(idempotency.c.owner).where(_unstored()).distinct()).scalars())
+
+
+def release_keys_of(connection: Connection, dead: str) -> None:
+    """Forget the keys under which a dead process had stored nothing: nothing was sent for them."""
+    connection.execute(delete(idempotency).where(idempotency.c.owner == dead, _unstored()))

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, insert, select, update
 
+from gateway.store import attempts, keys
 from gateway.store.database import from_json, timestamp, to_json
 from gateway.store.schema import operations
 
@@ -140,9 +141,9 @@ def last_of(connection: Connection, list_id: str, kinds: Sequence[str]) -> str |
 
 
 def owners(connection: Connection) -> list[str]:
-    """Every process that has unfinished operations, dead or alive."""
+    """Every process that has unfinished operations or claims, dead or alive."""
     query = select(operations.c.owner).where(operations.c.state.in_(UNFINISHED)).distinct()
-    return [owner for (owner,) in connection.execute(query)]
+    return [*connection.execute(query).scalars(), *keys.owners(connection)]
 
 
 def take_over(connection: Connection, dead: str, by: str) -> list[tuple[str, str]]:
@@ -151,6 +152,8 @@ def take_over(connection: Connection, dead: str, by: str) -> list[tuple[str, str
     query = select(operations.c.id, operations.c.tenant).where(where).order_by(operations.c.no).with_for_update()
     found = [(operation_id, tenant) for operation_id, tenant in connection.execute(query)]
     connection.execute(update(operations).where(where).values(owner=by, state="queued", updated_at=timestamp()))
+    keys.release_keys_of(connection, dead)
+    attempts.close_open(connection, dead)
     return found
 
 

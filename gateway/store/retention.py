@@ -17,7 +17,7 @@ from gateway.store.chunks import Chunk, Item, Mark
 from gateway.store.operations import UNFINISHED
 from gateway.store.schema import attempts, audit, chunks, deliveries, idempotency, lists, operations, remote_lists
 
-INDEXES: Final = (Index("idempotency_by_age", idempotency.c.created_at),)
+INDEXES: tuple[Index, ...] = (Index("idempotency_by_age", idempotency.c.created_at),)
 """What finds the old rows of a table whose keys do not tell their age."""
 PAGE: Final = 500
 CHUNKS: Final = 20
@@ -201,7 +201,7 @@ def emptied(chunk: Chunk, told: str) -> Chunk:
 
 
 def drop_some(connection: Connection, list_id: str, dry: bool) -> bool:
-    """Remove a settled list, some chunks at a time; True when it is gone. It is deleted for everybody from the start."""
+    """Remove a settled list, some chunks at a time; True when it is gone. From the start it is deleted."""
     if dry or not _locked(connection, list_id):
         return True
     page = select(chunks.c.no).where(chunks.c.list_id == list_id).order_by(chunks.c.no).limit(CHUNKS * 10)

@@ -197,6 +197,7 @@ idempotency = Table(
     Column("tenant", Text, nullable=False),
     Column("key", Text, nullable=False),
     Column("digest", Text, nullable=False),
+    Column("owner", Text, nullable=False),  # the process that answers its first request
     Column("operation_id", Text),
     Column("status", Integer),
     Column("headers", Text),

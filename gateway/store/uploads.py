@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 from gateway.store.database import Database
 from gateway.store.schema import operations, uploads
 
-PIECE = 4 << 20
+PIECE = 1 << 20
 """Bytes of every piece but the last."""
 
 

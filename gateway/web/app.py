@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import structlog
+from sqlalchemy.exc import OperationalError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -13,6 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.host import Host
+from gateway.operations import FULL
 from gateway.problem import Problem
 from gateway.web import system_api, vendors_api
 from gateway.web.bodies import NoParameters
@@ -38,7 +40,13 @@ def create_app(open_host: Callable[[], AbstractAsyncContextManager[Host]]) -> St
     app = Starlette(
         routes=_routes(),
         lifespan=lifespan,
-        exception_handlers={Problem: _problem, HTTPException: _http_problem, Exception: _unexpected},
+        exception_handlers={
+            Problem: _problem,
+            HTTPException: _http_problem,
+            OperationalError: _storage,
+            OSError: _disk,
+            Exception: _unexpected,
+        },
     )
     app.router.redirect_slashes = False  # a redirect would repeat the Host header, and is no problem+json
     app.state.metrics = Metrics()
@@ -91,6 +99,17 @@ async def _http_problem(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = _STATUS_CODES.get(error.status_code, "request.invalid")
     return problem_response(Problem(code, error.detail, status=error.status_code, headers=error.headers))
+
+
+async def _storage(request: Request, error: Exception) -> Response:
+    log.error("the database does not take this down", route=_route(request.scope), exc_info=error)
+    why = "the database is locked, full or away; send this again later, with its Idempotency-Key if it has one"
+    return problem_response(Problem("storage.unavailable", why, outcome="unknown"))
+
+
+async def _disk(request: Request, error: Exception) -> Response:
+    assert isinstance(error, OSError)
+    return await (_storage if error.errno in FULL else _unexpected)(request, error)
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

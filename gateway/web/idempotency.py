@@ -22,7 +22,7 @@ async def once(call: Call, digest: str, act: Callable[[str | None], Awaitable[An
         return await act(None)
     host, tenant = call.host, call.tenant.name
     whole = hashlib.sha256(f"{call.request.method} {call.request.url.path}\n{digest}".encode()).hexdigest()
-    earlier = await host.database.run(store.claim_key, tenant, key, whole)
+    earlier = await host.database.run(store.claim_key, tenant, key, whole, host.operations.owner)
     if earlier is not None:
         return _replay(earlier, whole)
     try:

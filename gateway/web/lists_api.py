@@ -140,11 +140,17 @@ async def _when_done(call: Call, created: Created, status: int) -> Answer:
     asynchronous, wait = call.prefers()
     seconds = 0.0 if asynchronous else call.host.config.server.wait if wait is None else min(wait, 300.0)
     done = await call.host.operations.wait(created.operation_id, seconds)
+    one = await call.host.database.run(store.get_list, call.tenant.name, created.list_id)
+    if one is None:  # a file that was refused leaves no list; how the operation ended is just being recorded
+        done = await call.host.operations.wait(created.operation_id, 60.0)
     if done:
         await _raise_what_refused_it(call, created)
-        body = await _resource(call, created.list_id)
+    if one is None:
+        detail = "cancelled while its file was being read; nothing of it was kept"
+        raise Problem("not_found", detail, operation=created.operation_id)
+    body = await call.host.database.run(list_out, one)
+    if done:
         return Answer(status, body, {"Location": f"/v1/contact-lists/{created.list_id}"})
-    body = await _resource(call, created.list_id)
     watch = OperationRef(id=created.operation_id, href=f"/v1/operations/{created.operation_id}")
     return Answer(202, body.model_copy(update={"operation": watch}), {"Location": watch.href})
 
@@ -277,8 +283,8 @@ async def stop(call: Call) -> Answer:
 
 
 async def _started(call: Call, act: Callable[..., Awaitable[Created]]) -> Answer:
-    async def perform(_: str | None) -> Answer:
-        created = await act(call.host, call.tenant, call.path("list_id"))
+    async def perform(key: str | None) -> Answer:
+        created = await act(call.host, call.tenant, call.path("list_id"), key)
         return await _when_done(call, created, 200)
 
     return await once(call, "", perform)

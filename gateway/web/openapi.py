@@ -81,7 +81,7 @@ def _operation(one: Endpoint, refs: dict[Any, Any]) -> dict[str, Any]:
         "parameters": _parameters(one),
         "responses": {str(status): _answer(one, model, refs) for status, model in one.answers.items()},
     }
-    for status in sorted({401, 404, 500, *one.problems}):
+    for status in sorted({401, 404, 500, 503, *one.problems}):
         operation["responses"][str(status)] = _problem(status, refs)
     if one.body is not None:
         content: dict[str, Any] = {"application/json": {"schema": refs[one.body, "validation"]}}

@@ -60,13 +60,16 @@ class Watched:
     peak: int = 0
     idle: int = 0
     stages: dict[str, float] = field(default_factory=dict)
+    peaks: dict[str, int] = field(default_factory=dict)
 
-    def memory(self) -> int:
-        """Resident memory in MiB; the peak is kept."""
+    def memory(self, stage: str) -> int:
+        """Resident memory in MiB; the peaks are kept."""
         with open(f"/proc/{self.process.pid}/status") as status:
             numbers = dict(line.split(":", 1) for line in status)
-        self.peak = max(self.peak, int(numbers["VmRSS"].split()[0]) >> 10)
-        return int(numbers["VmRSS"].split()[0]) >> 10
+        now = int(numbers["VmRSS"].split()[0]) >> 10
+        self.peaks[stage] = max(self.peaks.get(stage, 0), now)
+        self.peak = max(self.peak, now)
+        return now
 
     def cpu(self) -> float:
         """Seconds of processor time so far."""
@@ -96,7 +99,7 @@ async def _send(vendor: str, number: int, phone: str, folder: Path, there: Runni
     headers = {"Authorization": f"Bearer {(folder / 'api_key').read_text().strip()}"}
     async with httpx.AsyncClient(base_url=url, headers=headers, timeout=900, trust_env=False) as client:
         await _until_ready(client)
-        watched.idle = watched.memory()
+        watched.idle = watched.memory("idle")
         begin, cpu = time.perf_counter(), watched.cpu()
         upload = asyncio.create_task(
             client.post(
@@ -107,7 +110,7 @@ async def _send(vendor: str, number: int, phone: str, folder: Path, there: Runni
             )
         )
         while not upload.done():
-            watched.memory()
+            watched.memory("upload")
             await asyncio.sleep(0.1)
         answer = upload.result()
         answer.raise_for_status()
@@ -116,10 +119,9 @@ async def _send(vendor: str, number: int, phone: str, folder: Path, there: Runni
         while not operation.get("done"):
             await asyncio.sleep(0.2)
             operation = (await client.get(answer.headers["location"])).json()
-            watched.memory()
-            watched.stages[{"done": "delivering"}.get(operation["stage"], operation["stage"])] = (
-                time.perf_counter() - begin
-            )
+            stage = {"done": "delivering"}.get(operation["stage"], operation["stage"])
+            watched.memory(stage)
+            watched.stages[stage] = time.perf_counter() - begin
         spent = watched.cpu() - cpu
     database = _size_of(folder)
     return _tell(vendor, number, phone, there, watched, operation, spent, database)
@@ -144,7 +146,8 @@ def _tell(
     print(f"\n{vendor}: {number:,} rows, {bad:,} of them bad, {len(there.simulation.ledger.lists)} remote lists")
     before = 0.0
     for stage, end in watched.stages.items():
-        print(f"  {stage:<12} {end - before:8.1f} s {number / max(end - before, 1e-9):12,.0f} rows/s")
+        speed = number / max(end - before, 1e-9)
+        print(f"  {stage:<12} {end - before:8.1f} s {speed:12,.0f} rows/s, {watched.peaks[stage]} MiB at most")
         before = end
     print(f"  {'whole':<12} {total:8.1f} s {number / total:12,.0f} rows/s; {number / spent:,.0f} rows a CPU second")
     print(f"  memory: {watched.idle} MiB idle, {watched.peak} MiB at most; database {database >> 20} MiB")

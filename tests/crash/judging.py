@@ -17,15 +17,15 @@ def judge(plan: Plan, evidence: Evidence, ledger: Ledger) -> Counter[str]:
         if there:
             raise Violation(f"the gateway knows of no list, and the vendor has {sum(there.values())} contacts")
         return Counter()
-    outcomes = _outcomes(evidence)
     good = _taken(evidence)
+    outcomes = _outcomes(evidence)
     _every_row_counts(evidence, good)
     for phone in good:
-        _one_truth(plan, phone, outcomes.get(digits(phone), "missing"), there)
+        _one_truth(phone, outcomes.get(digits(phone), "missing"), there)
     if ghosts := set(there) - {digits(phone) for phone in good}:
         raise Violation(f"the vendor has {len(ghosts)} contacts that were not to be sent")
     tally = Counter(outcomes[digits(phone)] for phone in good)
-    _state_is_true(plan, evidence, tally, there)
+    _state_is_true(evidence, tally, there)
     _called(plan, ledger, there)
     return tally
 
@@ -86,7 +86,7 @@ def _every_row_counts(evidence: Evidence, good: list[str]) -> None:
         raise Violation(f"the deliveries count {sums['received']} contacts, {len(good)} were to be sent")
 
 
-def _one_truth(plan: Plan, phone: str, outcome: str, there: Counter[str]) -> None:
+def _one_truth(phone: str, outcome: str, there: Counter[str]) -> None:
     number = there[digits(phone)]
     if outcome == "accepted" and not number:
         raise Violation("a contact is reported as accepted, and the vendor does not have it")
@@ -96,7 +96,7 @@ def _one_truth(plan: Plan, phone: str, outcome: str, there: Counter[str]) -> Non
         raise Violation(f"a good contact is {outcome}")
 
 
-def _state_is_true(plan: Plan, evidence: Evidence, tally: Counter[str], there: Counter[str]) -> None:
+def _state_is_true(evidence: Evidence, tally: Counter[str], there: Counter[str]) -> None:
     assert evidence.shown is not None
     state = evidence.shown["state"]
     if tally["rejected"] and not tally["unknown"]:
@@ -106,11 +106,11 @@ def _state_is_true(plan: Plan, evidence: Evidence, tally: Counter[str], there: C
     expected = "unknown" if tally["unknown"] else "delivered"
     if state != expected:
         raise Violation(f"the state is {state}, and the outcomes {dict(tally)}")
-    if tally["unknown"] and not evidence_of_doubt(evidence):
+    if tally["unknown"] and not _is_doubt_shown(evidence):
         raise Violation("contacts are unknown, and no delivery says so")
 
 
-def evidence_of_doubt(evidence: Evidence) -> bool:
+def _is_doubt_shown(evidence: Evidence) -> bool:
     assert evidence.shown is not None
     return any(one["state"] == "unknown" for one in evidence.shown["deliveries"])
 

@@ -60,6 +60,7 @@ class Zygote:
         self._process = process
         self._lives: dict[int, Life] = {}
         self._numbers = itertools.count(1)
+        self.ready = asyncio.Event()
 
     def start(self, folder: Path, point: Point | None = None, sabotage: Iterable[str] = ()) -> Life:
         """A gateway over the configuration in this folder, with its trap set."""
@@ -86,6 +87,7 @@ class Zygote:
         async for line in self._process.stdout:
             said = json.loads(line)
             if said["event"] == "ready":
+                self.ready.set()
                 continue
             life = self._lives[said["life"]]
             if said["event"] == "born":
@@ -112,14 +114,18 @@ async def zygote() -> AsyncIterator[Zygote]:
         stdout=asyncio.subprocess.PIPE,
     )
     one = Zygote(process)
-    listening = asyncio.create_task(one.listen())
+    listening, ready = asyncio.create_task(one.listen()), asyncio.create_task(one.ready.wait())
     try:
+        await asyncio.wait({listening, ready}, return_when=asyncio.FIRST_COMPLETED)
+        if not one.ready.is_set():
+            raise RuntimeError("the zygote does not start; what it wrote to standard error says why")
         yield one
     finally:
         assert process.stdin is not None
         process.stdin.close()
         await process.wait()
         listening.cancel()
+        ready.cancel()
 
 
 __all__ = ["Kind", "Life", "Point", "Zygote", "zygote"]

@@ -22,6 +22,7 @@ LIMITS = {"requests_per_minute": 100_000, "concurrency": 4, "visibility_delay": 
 class Profile:
     """A vendor as the lane uses it. `dials`: it calls or messages people as soon as it has them.
 
+    `doubled`: what is sent again can reach people again; not where every step of the adapter may be repeated.
     `drops_repeats`: it ignores a number that the list has, unless the list may hold duplicates.
     `looks_up`: whatever became of a request can be read back, so hardly anything needs to stay unknown.
     """
@@ -31,6 +32,7 @@ class Profile:
     options: Mapping[str, Any]
     switches: Mapping[str, Any]
     dials: bool = False
+    doubled: bool = True
     looks_up: bool = True
     drops_repeats: bool = False
 
@@ -57,6 +59,7 @@ PROFILES = (
         {"batch_size": 3, "contacts_per_list": 7},
         {"poll_seconds": 0.01, "absence_is_proof": True},
         {"existing_number": "new_sid"},  # the reading in which the vendor itself does not notice a repeat
+        doubled=False,
     ),
 )
 VENDORS = tuple(one.name for one in PROFILES)

@@ -174,7 +174,8 @@ async def test_a_key_whose_request_died_before_it_stored_anything_is_free_after_
     acme: httpx.AsyncClient, gateway: Gateway, minutes: int, status: int
 ) -> None:
     key = f"k-died-{minutes}"
-    died = {"tenant": "acme", "key": key, "digest": "of another payload", "created_at": minutes_ago(minutes)}
+    died = {"tenant": "acme", "key": key, "digest": "of another payload", "owner": "ex_dead"}
+    died["created_at"] = minutes_ago(minutes)
     await gateway.host.database.run(lambda connection: connection.execute(insert(idempotency), died) and None)
     assert (await acme.post(LISTS, json=a_list("velip"), headers=keyed(key))).status_code == status
 

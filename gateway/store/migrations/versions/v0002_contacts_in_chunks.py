@@ -154,6 +154,8 @@ def upgrade() -> None:
     op.add_column("lists", Column("next_chunk", Integer, nullable=False, server_default=text("1")))
     op.add_column("lists", Column("corrected", Integer, nullable=False, server_default=text("0")))
     op.add_column("deliveries", Column("operation_id", Text, nullable=False, server_default=text("''")))
+    op.add_column("idempotency", Column("owner", Text, nullable=False, server_default=text("''")))
+    connection.execute(text("UPDATE idempotency SET owner = :gone"), {"gone": GONE})
     _operations(connection)
     _attempts(connection)
     for table in (chunks, turns, uploads, suppressions):
@@ -189,32 +191,31 @@ def _operations(connection: Connection) -> None:
     )
 
 
-PURPOSE = """CASE
-  WHEN a.batch IS NOT NULL AND (d.style = 'create' OR r.remote_id IS NOT NULL) THEN 'append'
-  WHEN a.batch IS NOT NULL THEN 'deliver'
-  WHEN a.part IS NOT NULL THEN 'find'
-  WHEN d.style = 'create' THEN 'create'
-  ELSE 'upkeep'
-END"""
-"""The verb that a resumed run drives for this work: a batch of a remote list that is known is appended."""
+ATTEMPTS = """
+INSERT INTO attempts (account, owner, delivery_id, part, batch, purpose, round, step, method, target, digest, verdict,
+  status, reply, detail, started_at, finished_at)
+SELECT '', :gone, a.delivery_id, a.part, a.batch,
+  CASE
+    WHEN a.batch IS NOT NULL AND (d.style = 'create' OR r.remote_id IS NOT NULL) THEN 'append'
+    WHEN a.batch IS NOT NULL THEN 'deliver'
+    WHEN a.part IS NOT NULL THEN 'find'
+    WHEN d.style = 'create' THEN 'create'
+    ELSE 'upkeep'
+  END,
+  1, a.step, a.method, a.target, a.digest, a.verdict, a.status, a.reply, a.detail, a.started_at, a.finished_at
+FROM attempts_before a
+LEFT JOIN deliveries d ON d.id = a.delivery_id
+LEFT JOIN remote_lists r ON r.delivery_id = a.delivery_id AND r.part = a.part
+ORDER BY a.started_at, a.id
+"""
+"""Filed under the verb that a resumed run drives for this work: a batch of a remote list that is known is appended."""
 
 
 def _attempts(connection: Connection) -> None:
     connection.execute(text("CREATE TEMPORARY TABLE attempts_before AS SELECT * FROM attempts"))
     op.drop_table("attempts")
     attempts.create(connection)
-    connection.execute(
-        text(
-            "INSERT INTO attempts (account, owner, delivery_id, part, batch, purpose, round, step, method, target,"
-            " digest, verdict, status, reply, detail, started_at, finished_at) SELECT '', :gone, a.delivery_id,"
-            f" a.part, a.batch, {PURPOSE}, 1, a.step, a.method, a.target, a.digest, a.verdict, a.status, a.reply,"  # noqa: S608
-            " a.detail, a.started_at, a.finished_at FROM attempts_before a"
-            " LEFT JOIN deliveries d ON d.id = a.delivery_id"
-            " LEFT JOIN remote_lists r ON r.delivery_id = a.delivery_id AND r.part = a.part"
-            " ORDER BY a.started_at, a.id"
-        ),
-        {"gone": GONE},
-    )
+    connection.execute(text(ATTEMPTS), {"gone": GONE})
     connection.execute(text("DROP TABLE attempts_before"))
 
 

