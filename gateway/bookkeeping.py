@@ -180,7 +180,7 @@ def supersede(
     before = where & (table.c.no < writer.no)
     for one in chunks.walk(connection, where):
         if one.mark.outcome is Outcome.SUPPRESSED:
-            writer.add_at(one.seq, Place(delivery.id, rest=one.mark), one.item)
+            writer.add_at(one.seq, Place(new_id, rest=one.mark), one.item)
         else:
             filling.put(one.contact(), one.seq)
         if len(writer.rows) >= BLOCK:

@@ -109,6 +109,8 @@ class Account:
     gate: Gate
     breaker: Breaker
     token: Token | None = None
+    token_of: datetime | None = None
+    """When the token was made."""
     fingerprint: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -221,11 +223,12 @@ class Channel:
             )
 
     def _authorisation(self) -> list[tuple[str, str]]:
-        auth, now = self.account.adapter.auth, self.now()
-        token = self.account.token
-        if token is None or not token.reusable or (token.expires_at and token.expires_at - _FRESH <= now):
-            token = auth.token(self.account.credentials, now, self.nonce())
-            self.account.token = token
+        account, auth, now = self.account, self.account.adapter.auth, self.now()
+        token = account.token
+        ahead = account.token_of is not None and account.token_of > now  # the clock was set back: vendors refuse it
+        if token is None or not token.reusable or ahead or (token.expires_at and token.expires_at - _FRESH <= now):
+            token = auth.token(account.credentials, now, self.nonce())
+            account.token, account.token_of = token, now
         return [(auth.header, auth.scheme + token.value.get_secret_value())]
 
 

@@ -1,5 +1,6 @@
 """Opening a host: database, liveness, engine; and closing it so that running work may end or stays for another."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -10,6 +11,7 @@ from gateway.engine.liveness import Liveness, open_liveness
 from gateway.host import Host
 from gateway.operations import OperationLedger
 from gateway.registry import Registry
+from gateway.retention import keep_removing
 from gateway.settings import Config
 from gateway.store import uploads
 from gateway.store.database import Database
@@ -42,7 +44,19 @@ async def running(
         stack.push_async_callback(host.operations.drain, config.server.wait + 5)
         if engine:
             await _start_engine(host, liveness)
+            await stack.enter_async_context(_removing(host))
         yield host
+
+
+@asynccontextmanager
+async def _removing(host: Host) -> AsyncIterator[None]:
+    """What is old is removed meanwhile, by the rules of the configuration as it then is."""
+    task = asyncio.create_task(keep_removing(host.database, lambda: host.config.retention), name="retention")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 async def _start_engine(host: Host, liveness: Liveness) -> None:

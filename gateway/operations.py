@@ -170,6 +170,11 @@ class Operations:
         if self.engine is not None:
             await self.engine.close(seconds)
 
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing leaves from here any more: the process ends, or others take it for dead."""
+        return self._stopping
+
     def stop_sending(self) -> None:
         """Others take this process for dead: nothing more may leave from here."""
         self._stopping = True

@@ -105,7 +105,7 @@ async def _lists(database: Database, before: str, dry: bool) -> int:
 async def _contacts(database: Database, before: str, moment: datetime, dry: bool) -> int:
     total = 0
     for list_id in await _due(database, before, whole=False):
-        after, number = 0, 0
+        number, after = await database.run(store.empty_some, list_id, 0, moment, dry)
         while after is not None:
             some, after = await database.run(store.empty_some, list_id, after, moment, dry)
             number += some

@@ -23,6 +23,9 @@ app.add_typer(config_app, name="config")
 suppress_app = typer.Typer(help="Do-not-contact numbers: none of them ever leaves.", no_args_is_help=True)
 app.add_typer(suppress_app, name="suppress")
 
+database_app = typer.Typer(help="The tables of the database.", no_args_is_help=True)
+app.add_typer(database_app, name="database")
+
 ConfigOption = Annotated[str | None, typer.Option("--config", help="Configuration file (else GATEWAY_CONFIG).")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 TenantOption = Annotated[str | None, typer.Option("--tenant", help="Whose list it is, where there are several.")]
@@ -47,8 +50,10 @@ NumbersArgument = Annotated[
 @app.command()
 def serve(config: ConfigOption = None) -> None:
     """Run the gateway. SIGHUP reloads the configuration."""
+    from gateway.cli.keeping import ready
     from gateway.cli.serving import serve as run
 
+    ready(context.config_path(config))
     run(context.config_path(config))
 
 
@@ -252,6 +257,49 @@ def suppress_list(
     from gateway.cli.suppressions import show as run
 
     sys.exit(run(context.config_path(config), tenant, numbers or [], region, json))
+
+
+@database_app.command("upgrade")
+def database_upgrade(config: ConfigOption = None) -> None:
+    """Bring the tables up to date; a server does so too when it starts. Stop the old release first."""
+    from gateway.cli.keeping import upgrade as run
+
+    sys.exit(run(context.config_path(config)))
+
+
+@database_app.command("check")
+def database_check(config: ConfigOption = None) -> None:
+    """Say whether the tables are up to date: exit 0 when they are, 1 when not. Changes nothing."""
+    from gateway.cli.keeping import check as run
+
+    sys.exit(run(context.config_path(config)))
+
+
+@app.command()
+def retain(
+    config: ConfigOption = None,
+    dry: Annotated[bool, typer.Option("--dry-run", help="Only count what would be removed.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Remove what is older than [retention] allows. A server does so every hour."""
+    from gateway.cli.keeping import retain as run
+
+    sys.exit(run(context.config_path(config), dry, json))
+
+
+@app.command()
+def erase(
+    number: Annotated[str, typer.Argument(help="One phone number, such as +5511999990001.", metavar="NUMBER")],
+    config: ConfigOption = None,
+    tenant: Annotated[str | None, typer.Option("--tenant", help="Only what this tenant has.")] = None,
+    region: RegionOption = None,
+    dry: Annotated[bool, typer.Option("--dry-run", help="Only look.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Erase a number from everything that is stored; it stays suppressed. Exit 1: it has to wait, see why."""
+    from gateway.cli.keeping import erase as run
+
+    sys.exit(run(context.config_path(config), tenant, number, region, dry, json))
 
 
 def _named(numbers: list[str] | None) -> list[str]:

@@ -46,7 +46,8 @@ class Number:
         parsed = phonenumbers.parse(e164)
         national = phonenumbers.national_significant_number(parsed)
         core, code = _GAP.join(national), _GAP.join(str(parsed.country_code))
-        self._text = re.compile(rf"(?<![0-9])(?:\+|00)?{_GAP}(?:{code}{_GAP})?(?:0{_GAP})?{core}(?![0-9])")
+        lead = rf"\(?(?:(?:\+|00){_GAP})?(?:{code}{_GAP})?(?:0{_GAP})?"
+        self._text = re.compile(rf"(?<![0-9]){lead}{core}(?![0-9])")
         self._bytes = re.compile("[^0-9A-Za-z]{0,12}".join(national).encode())
 
     def may_be_in(self, body: bytes | None) -> bool:
@@ -75,7 +76,7 @@ class Place(NamedTuple):
 
 @dataclass(slots=True)
 class Seen:
-    """What of a number stands in a chunk. `people`: (delivery, part, remote id, outcome) of the contacts that are it."""
+    """What of a number stands in a chunk. `people`: chunk, delivery, part, remote id, outcome of who is at a vendor."""
 
     place: Place
     contacts: int = 0

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, insert, select, update
+from sqlalchemy import Connection, RowMapping, and_, insert, or_, select, update
 
 from gateway.store import attempts, keys
 from gateway.store.database import from_json, timestamp, to_json
@@ -134,8 +134,9 @@ def is_before(connection: Connection, one: StoredOperation) -> bool:
 
 
 def last_of(connection: Connection, list_id: str, kinds: Sequence[str]) -> str | None:
-    """The kind of the list's newest operation among these kinds."""
-    query = select(operations.c.kind).where(operations.c.list_id == list_id, operations.c.kind.in_(kinds))
+    """The kind of the list's newest operation among these kinds. What failed does not count, but for a stop."""
+    counts = or_(operations.c.state != "failed", operations.c.kind == "stop")
+    query = select(operations.c.kind).where(operations.c.list_id == list_id, operations.c.kind.in_(kinds), counts)
     found: str | None = connection.execute(query.order_by(operations.c.no.desc()).limit(1)).scalar_one_or_none()
     return found
 

@@ -4,12 +4,18 @@ import hashlib
 from collections.abc import Awaitable, Callable
 
 from pydantic import BaseModel
+from sqlalchemy import Connection
 
 from gateway.problem import Problem
+from gateway.resources import list_out
 from gateway.store import keys as store
+from gateway.store import lists
+from gateway.store import operations as work
 from gateway.web.call import Answer, Call
+from gateway.working import DELIVERING
 
 _KEPT = ("Location",)
+_REPLAYED = {"Idempotent-Replayed": "true"}
 
 
 async def once(call: Call, digest: str, act: Callable[[str | None], Awaitable[Answer]]) -> Answer:
@@ -24,7 +30,7 @@ async def once(call: Call, digest: str, act: Callable[[str | None], Awaitable[An
     whole = hashlib.sha256(f"{call.request.method} {call.request.url.path}\n{digest}".encode()).hexdigest()
     earlier = await host.database.run(store.claim_key, tenant, key, whole, host.operations.owner)
     if earlier is not None:
-        return _replay(earlier, whole)
+        return await _replay(call, earlier, whole)
     try:
         answer = await act(key)
     except BaseException:
@@ -36,17 +42,28 @@ async def once(call: Call, digest: str, act: Callable[[str | None], Awaitable[An
     return answer
 
 
-def _replay(earlier: store.StoredAnswer, digest: str) -> Answer:
+async def _replay(call: Call, earlier: store.StoredAnswer, digest: str) -> Answer:
+    """The first request's answer; one that a crash has swallowed is made of what its operation came to."""
     if earlier.digest != digest:
         raise Problem("idempotency.mismatch", "use a new key for a new payload")
     if earlier.status is not None:
-        return Answer(earlier.status, earlier.body, {**earlier.headers, "Idempotent-Replayed": "true"})
-    if earlier.operation_id is not None:
-        href = f"/v1/operations/{earlier.operation_id}"
+        return Answer(earlier.status, earlier.body, {**earlier.headers, **_REPLAYED})
+    if earlier.operation_id is None:
+        raise Problem("idempotency.in_flight", "the first request with this key has not been stored yet; ask again")
+    return await call.host.database.run(_answer_of, earlier.operation_id)
+
+
+def _answer_of(connection: Connection, operation_id: str) -> Answer:
+    one = work.any_operation(connection, operation_id)
+    if one is None or not one.done:
         raise Problem(
             "idempotency.in_flight",
             "the first request with this key is at work; watch its operation",
-            headers={"Location": href},
-            operation=earlier.operation_id,
+            headers={"Location": f"/v1/operations/{operation_id}"},
+            operation=operation_id,
         )
-    raise Problem("idempotency.in_flight", "the first request with this key has not been stored yet; ask again")
+    found = lists.get_list(connection, one.tenant, one.list_id)
+    if found is None or (one.error is not None and one.kind not in DELIVERING):
+        raise Problem.of(one.error or {"code": "not_found", "detail": "the list is not there any more"})
+    status = 201 if one.kind in ("create", "append") else 200
+    return Answer(status, list_out(connection, found), {"Location": f"/v1/contact-lists/{found.id}", **_REPLAYED})

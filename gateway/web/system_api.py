@@ -34,6 +34,8 @@ async def readyz(request: Request) -> Response:
         await host.database.run(_ping)
     except Exception:
         raise Problem("internal", "the database does not answer", status=503) from None
+    if host.operations.stopped:
+        raise Problem("internal", "this process sends nothing any more: restart it", status=503)
     if not host.operations.working:
         raise Problem("internal", "this process has lost its lock, and leaves its work to others", status=503)
     return _json({"status": "ready"})

@@ -1,1 +1,1 @@
-"""The fault lane: whole lists while the vendor, the database, the clock or a whole process fails; ledgers are the oracle."""
+"""The fault lane: whole lists while vendor, database, clock or a whole process fails. The ledgers are the oracle."""

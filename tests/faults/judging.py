@@ -45,7 +45,9 @@ def is_blind(adapter: AnyAdapter) -> bool:
     return all(adapter.capability(verb).support is Support.NONE for verb in (Verb.FIND, Verb.READ, Verb.STATUS))
 
 
-def broken_promises(told: Told, ledger: Ledger, adapter: AnyAdapter, forgot: bool = False, *, proves_absence: bool = True) -> list[str]:
+def broken_promises(
+    told: Told, ledger: Ledger, adapter: AnyAdapter, forgot: bool = False, *, proves_absence: bool = True
+) -> list[str]:
     """Every promise that a history broke. `forgot`: the vendor has silently dropped a row.
 
     `proves_absence`: what the vendor's look-up does not show is not there.

@@ -50,7 +50,9 @@ class Result:
 
     def told(self) -> str:
         """What failed, and how to see it again."""
-        return "\n".join([f"{self.plan}", *(f"  {one}" for one in self.violations), f"  again: {self.again}", self.report])
+        return "\n".join(
+            [f"{self.plan}", *(f"  {one}" for one in self.violations), f"  again: {self.again}", self.report]
+        )
 
 
 @dataclass(slots=True)
@@ -83,9 +85,7 @@ class Lane:
         forgot = any(each["kind"] == "drop_row" for each in one.faults)
         told.attempts = await self.host.database.run(_attempts_of, told.shown["id"])
         adapter, proves_absence = self.registry.adapters[one.vendor], one.profile.proves_absence
-        result.violations = broken_promises(
-            told, simulation.ledger, adapter, forgot, proves_absence=proves_absence
-        )
+        result.violations = broken_promises(told, simulation.ledger, adapter, forgot, proves_absence=proves_absence)
         result.outcomes, result.left = told.tally, len(simulation.faults)
         result.report = f"{story(told.attempts)}\n    vendor saw {simulation.ledger.requests}"
         return result

@@ -100,7 +100,9 @@ async def own(folder: Path, name: str, delay: float = 0.0, **limits: Any) -> Asy
     async with AsyncExitStack() as stack:
         there = await stack.enter_async_context(vendor(name, delay))
         table = {**there.running.destination(), "limits": {**FAST, **limits}}
-        config = settings.load(write_configuration(folder, {"acme": Tenant({name: table})}, **SERVER), registry.adapters)
+        config = settings.load(
+            write_configuration(folder, {"acme": Tenant({name: table})}, **SERVER), registry.adapters
+        )
 
         @asynccontextmanager
         async def open_host() -> AsyncIterator[Host]:

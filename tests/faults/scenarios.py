@@ -87,8 +87,9 @@ class Plan:
 
     def __str__(self) -> str:
         faults = ", ".join(f"{one['kind']} x{one['times']} after {one['skip']}" for one in self.faults)
-        more = f" + {self.appends}" if self.appends else ""
-        return f"{self.vendor} {self.body} {self.good}{more} contacts {'kept all ' if self.keep_all else ''}{dict(self.limits)}: {faults}"
+        contacts = f"{self.good} + {self.appends} contacts" if self.appends else f"{self.good} contacts"
+        repeats = ", repeats kept" if self.keep_all else ""
+        return f"{self.vendor} {self.body}, {contacts}{repeats}, {dict(self.limits)}: {faults}"
 
 
 def plan(seed: int) -> Plan:
@@ -101,7 +102,9 @@ def plan(seed: int) -> Plan:
         limits["concurrency"] = 1
     faults = tuple(_fault(rng) for _ in range(rng.randint(2, 5)))
     appends = rng.choice((0, 0, 4))
-    return Plan(seed, profile.name, BODIES[turn % len(BODIES)], rng.randint(8, 16), limits, faults, appends, rng.random() < 0.5)
+    return Plan(
+        seed, profile.name, BODIES[turn % len(BODIES)], rng.randint(8, 16), limits, faults, appends, rng.random() < 0.5
+    )
 
 
 def _fault(rng: random.Random) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""`python -m tests.faults.served CONFIG [--window S] [--clock S]`: `gateway serve` with a short minute, or a wrong clock.
+"""`python -m tests.faults.served CONFIG [--window S] [--clock S]`: `gateway serve`, a minute short or the clock wrong.
 
-`--window`: the seconds in which a destination takes its `requests_per_minute`. `--clock`: how far the wall clock is off.
+`--window`: the seconds in which a destination takes its `requests_per_minute`. `--clock`: how far the clock is off.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The database is locked by another process, or the disk is full: nothing is sent unrecorded, and work goes on later."""
+"""A locked database, a full disk: nothing is sent unrecorded, what is created is refused, and work goes on later."""
 
 import asyncio
 import json
@@ -104,7 +104,7 @@ def refused_clearly(answer: Any) -> None:
 
 @pytest.mark.parametrize("name", VENDORS)
 async def test_when_the_disk_is_full_a_list_waits_and_then_goes_on(name: str, tmp_path: Path) -> None:
-    number = 120 if name != "velip" else 150
+    number = 60 if name == "koreai" else 120
     body = a_file(name, number)
     async with own(tmp_path, name, **pieces(name)) as gateway:
         gateway.vendor.watched.before[4] = gateway.fill_disk

@@ -1,8 +1,9 @@
-"""Two processes of `gateway serve` on one database: work is taken over, once; limits are shared; a stopped one lives."""
+"""Two processes on one database: work is taken over once, limits are shared, and a stopped process keeps its work."""
 
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from sqlalchemy import create_engine, select
 
 from gateway.contract.simulation import Ledger
+from gateway.engine import dbos_engine
 from gateway.registry import load
 from gateway.store.schema import attempts, deliveries, operations
 from tests.faults.judging import Told, broken_promises, story
@@ -132,6 +134,15 @@ async def worker(two: Pair, there: Vendor, number: int) -> tuple[Served, Served]
     return two.by_pid(there.watched.senders[-1])
 
 
+def test_a_thread_that_is_only_just_being_started_is_waited_for() -> None:
+    """Two processes that opened an empty database at once met one: `Thread.join` refuses it."""
+    ended: list[bool] = []
+    late = threading.Thread(target=lambda: ended.append(True))
+    threading.Timer(0.1, late.start).start()
+    dbos_engine._join(late)
+    assert ended == [True]
+
+
 async def test_a_list_whose_process_is_killed_is_finished_by_the_other_one(two: Pair) -> None:
     first, _ = await two.ready()
     there, body = two.vendors["long"], long_file()
@@ -234,6 +245,7 @@ async def test_a_process_that_others_take_for_dead_sends_nothing_more_and_anothe
     told_by_sender = [pid == survivor.pid for pid in there.watched.senders]
     assert told_by_sender == sorted(told_by_sender), "the one sent while the other did"
     assert working.is_alive
+    assert (await working.client.get("/readyz")).status_code == 503
     exact(await told(two, survivor, path, body), there.ledger)
 
     # what is given to the lost one is not lost: the other one does it

@@ -1,4 +1,4 @@
-"""A vendor that is watched: when each request came and from which process, how many at once; it can be slow, or hold."""
+"""A vendor that is watched: when each request came, from which process, how many at once. It can be slow, or hold."""
 
 import asyncio
 import time

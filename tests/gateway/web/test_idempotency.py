@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from gateway.contract.simulation import Ledger
 from gateway.store.database import timestamp
@@ -182,3 +182,14 @@ async def test_a_key_whose_request_died_before_it_stored_anything_is_free_after_
 
 def minutes_ago(minutes: int) -> str:
     return timestamp(datetime.now(UTC) - timedelta(minutes=minutes))
+
+
+async def test_an_answer_that_a_crash_has_swallowed_is_made_of_what_came_of_it(
+    acme: httpx.AsyncClient, gateway: Gateway
+) -> None:
+    first = await acme.post(LISTS, json=a_list("velip"), headers=keyed("k-swallowed"))
+    lost = update(idempotency).where(idempotency.c.key == "k-swallowed").values(status=None, body=None, headers=None)
+    await gateway.host.database.run(lambda connection: connection.execute(lost) and None)
+    again = await acme.post(LISTS, json=a_list("velip"), headers=keyed("k-swallowed"))
+    assert (again.status_code, again.json(), again.headers["location"]) == (201, first.json(), first.headers["location"])
+    assert again.headers["idempotent-replayed"] == "true"
