@@ -204,7 +204,7 @@ class Dispatch:
 
     async def _open_or_append(self, part: StoredRemote, remote: RemoteList | None, batch: Batch, tries: int) -> Opened:
         job = self.job(part)
-        if remote is None:
+        if remote is None or await self._was_opened_by(part, batch):
             deliver = self.adapter.deliver
             assert deliver is not None
             opened: Opened = await self._drive(Verb.DELIVER, part.part, batch.number, deliver(job, batch), tries)
@@ -215,13 +215,21 @@ class Dispatch:
         count, extra = (remote.count or 0) + len(batch.contacts), {**remote.extra, **receipt.extra}
         return Opened(replace(remote, count=count, extra=extra), receipt)
 
+    async def _was_opened_by(self, part: StoredRemote, batch: Batch) -> bool:
+        """Whether an earlier run made the remote list with this batch, which is still queued at the vendor."""
+        if not self.leg.resumed:
+            return False
+        place = (self.delivery.id, part.part, batch.number, Verb.DELIVER.value)
+        return bool(await self.database.run(attempts.records_of, *place))
+
     async def _settle(
         self, part: StoredRemote, batch: Batch, opened: Opened, *, looked: bool = False
     ) -> tuple[RemoteList, bool]:
         """Record what a receipt says of each contact. Queued ones are watched, doubtful ones read back (once)."""
         receipt, remote = opened.receipt, opened.remote
         before = replace(remote, count=max((remote.count or 0) - len(batch.contacts), 0))
-        outcomes = await self._apply(part, batch, receipt, remote)
+        # A queued batch is not counted yet: after a crash its exchange is driven again from where it began.
+        outcomes = await self._apply(part, batch, receipt, before if receipt.is_queued else remote)
         better: Receipt | None = None
         if Outcome.PENDING in outcomes:
             pause = max(self.destination.limits.visibility_delay, 0.05)

@@ -145,11 +145,10 @@ def _forget(connection: Connection, one: StoredOperation) -> None:
 
 
 def discard(connection: Connection, one: StoredOperation) -> None:
-    """As if the call had never been: an append leaves the list as it was, a create leaves none, a key is free again."""
+    """As if the call had never been: an append leaves the list as it was, a create leaves none."""
     _forget(connection, one)
     assert one.input is not None
     uploads.discard(connection, one.input["upload"])
     work.change_operation(connection, one.id, input=None, stage="refused")
-    keys.release_key_of(connection, one.id)
     if one.kind == "create":
         store.discard(connection, one.list_id)

@@ -14,7 +14,7 @@ from gateway.settings import Config
 from gateway.settings import Retention as Rules
 from gateway.store import retention as store
 from gateway.store.database import Database, timestamp
-from gateway.store.erasing import Number, Place, Seen, apply, at_vendor, look, mask_texts, reading, record
+from gateway.store.erasing import Number, Seen, Spot, apply, at_vendor, look, mask_texts, reading, record
 from gateway.store.retention import Next
 
 log = structlog.get_logger("gateway.retention")
@@ -195,7 +195,7 @@ async def _look(
     database: Database, number: Number, tenants: Collection[str], regions: Mapping[str, str | None]
 ) -> list[Seen]:
     found: list[Seen] = []
-    after: Place | None = Place("", "", 0)
+    after: Spot | None = Spot("", "", 0)
     while after is not None:
         some, after = await database.run(look, number, tenants, regions, after)
         found += some

@@ -85,6 +85,11 @@ class Receipt:
     extra: Mapping[str, str] = field(default_factory=dict)
     """What the adapter needs again about the remote list (an upload's id): kept with its `extra`."""
 
+    @property
+    def is_queued(self) -> bool:
+        """Whether the vendor has not decided on every contact yet."""
+        return self.rest is Outcome.PENDING or any(item.outcome is Outcome.PENDING for item in self.items.values())
+
     def of(self, contact: Contact) -> Item:
         """The one outcome of this contact."""
         return self.items.get(contact.key) or Item(self.rest)

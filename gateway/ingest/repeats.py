@@ -134,7 +134,9 @@ class Repeats:
 
         def is_taken(name: str) -> bool:
             found = database.execute(
-                "SELECT 1 FROM seen WHERE key = ?1 UNION ALL SELECT 1 FROM fates WHERE key = ?1 LIMIT 1", (name,)
+                "SELECT 1 FROM fates WHERE key = ?1 UNION ALL SELECT 1 FROM seen WHERE key = ?1 AND NOT EXISTS"
+                " (SELECT 1 FROM fates WHERE fates.place = seen.place AND fates.key IS NULL) LIMIT 1",
+                (name,),
             )
             return found.fetchone() is not None
 

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, se
 from gateway.canonical import Verdict
 from gateway.contract import Limits, Reply
 from gateway.store.database import timestamp
-from gateway.store.schema import attempts, operations, turns
+from gateway.store.schema import attempts, deliveries, operations, turns
 
 WINDOW: Final = 60
 """Seconds in which a destination takes `requests_per_minute` requests."""
@@ -141,12 +141,21 @@ def conclude(
 
 
 STOPPED: Final = "the gateway was stopped while this was under way"
+UNRECORDED: Final = "what came of this could not be recorded"
 
 
 def close_open(connection: Connection, dead: str) -> None:
     """What a dead process was just sending is unknown from now on, and takes no room at its destination any more."""
     mine = and_(attempts.c.owner == dead, attempts.c.verdict.is_(None))
     values = {"verdict": Verdict.UNKNOWN.value, "detail": STOPPED, "finished_at": timestamp()}
+    connection.execute(update(attempts).where(mine).values(**values))
+
+
+def close_unrecorded(connection: Connection, owner: str, list_id: str) -> None:
+    """As `close_open`, for a list whose work this process begins anew: the database did not take the verdicts down."""
+    of_list = select(deliveries.c.id).where(deliveries.c.list_id == list_id)
+    mine = and_(attempts.c.owner == owner, attempts.c.verdict.is_(None), attempts.c.delivery_id.in_(of_list))
+    values = {"verdict": Verdict.UNKNOWN.value, "detail": UNRECORDED, "finished_at": timestamp()}
     connection.execute(update(attempts).where(mine).values(**values))
 
 

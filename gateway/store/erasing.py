@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 import phonenumbers
-from sqlalchemy import ColumnElement, Connection, Table, and_, func, insert, select, tuple_, update
+from sqlalchemy import Column, Connection, Select, Table, and_, func, insert, select, tuple_, update
 
 from gateway.canonical import Contact, Fault, Outcome
 from gateway.canonical.contacts import TEXT_FIELDS
@@ -18,7 +18,7 @@ from gateway.ingest import Phone, Rejected, normalise_phone
 from gateway.ingest.phones import known_region
 from gateway.store import chunks as contacts
 from gateway.store import operations as work
-from gateway.store.chunks import Chunk, Mark
+from gateway.store.chunks import Chunk, Mark, Place
 from gateway.store.database import new_id, timestamp
 from gateway.store.retention import Next, blank, is_empty
 from gateway.store.schema import (
@@ -66,7 +66,7 @@ class Number:
         return isinstance(found, Phone) and found.e164 == self.e164
 
 
-class Place(NamedTuple):
+class Spot(NamedTuple):
     """A chunk, and whose it is."""
 
     tenant: str
@@ -78,11 +78,11 @@ class Place(NamedTuple):
 class Seen:
     """What of a number stands in a chunk. `people`: chunk, delivery, part, remote id, outcome of who is at a vendor."""
 
-    place: Place
+    place: Spot
     contacts: int = 0
     rows: int = 0
     mentions: int = 0
-    people: list[tuple[Place, str, int | None, str | None, Outcome]] = field(default_factory=list)
+    people: list[tuple[Spot, str, int | None, str | None, Outcome]] = field(default_factory=list)
     waiting: dict[str, Any] | None = None
 
     @property
@@ -95,8 +95,8 @@ def look(
     number: Number,
     tenants: Collection[str],
     regions: Mapping[str, str | None],
-    after: Place,
-) -> tuple[list[Seen], Place | None]:
+    after: Spot,
+) -> tuple[list[Seen], Spot | None]:
     """What stands in the next chunks, and where to go on."""
     texts = (chunks.c.is_row, chunks.c.body, chunks.c.marks, chunks.c.detail, chunks.c.faults)
     query = select(lists.c.tenant, chunks.c.list_id, chunks.c.no, lists.c.head, *texts).join_from(chunks, lists)
@@ -109,13 +109,13 @@ def look(
         if is_row or any(map(number.may_be_in, (body, marks, *(word and word.encode() for word in words)))):
             region = ListHead.model_validate_json(head).default_region or regions.get(tenant)
             chunk = contacts.load(connection, list_id, no)
-            seen, _ = _examine(connection, Place(tenant, list_id, no), chunk, number, region)
+            seen, _ = _examine(connection, Spot(tenant, list_id, no), chunk, number, region)
             found += [seen] if seen.any else []
-    return found, Place(*page[-1][:3]) if len(page) == PAGE else None
+    return found, Spot(*page[-1][:3]) if len(page) == PAGE else None
 
 
 def _examine(
-    connection: Connection, place: Place, chunk: Chunk, number: Number, region: str | None
+    connection: Connection, place: Spot, chunk: Chunk, number: Number, region: str | None
 ) -> tuple[Seen, dict[int, str]]:
     """What of the number a chunk holds, and how: `self`, `row`, `mention` or `words` by seq."""
     seen, kinds = Seen(place), {}
@@ -156,7 +156,7 @@ def _kind(item: Contact | Rejected, mark: Mark, number: Number, region: str | No
     return "words" if any(map(number.is_in, words)) else None
 
 
-def _waiting(connection: Connection, place: Place, chunk: Chunk) -> dict[str, Any] | None:
+def _waiting(connection: Connection, place: Spot, chunk: Chunk) -> dict[str, Any] | None:
     """Why this chunk must not change just now: its batch is being sent."""
     operation = work.running_operation(connection, place.list_id)
     there = chunk.place
@@ -169,7 +169,7 @@ def _waiting(connection: Connection, place: Place, chunk: Chunk) -> dict[str, An
     return {"tenant": place.tenant, "list": place.list_id, "operation": operation, "why": why}
 
 
-def apply(connection: Connection, place: Place, number: Number, region: str | None, told: str) -> Seen:
+def apply(connection: Connection, place: Spot, number: Number, region: str | None, told: str) -> Seen:
     """Take the number out of a chunk, if it may change just now. Counts stay, but what was pending is rejected."""
     _overwrite(connection)
     query = select(lists.c.head).where(lists.c.id == place.list_id).with_for_update()
@@ -193,7 +193,7 @@ def apply(connection: Connection, place: Place, number: Number, region: str | No
                 why = (Fault("delivery.cancelled", None, told),)
                 erased = Mark(Outcome.REJECTED, None, why, told, True)
                 row = Rejected(row=item.row, faults=why, cells={})
-                there = there._replace(part=None, batch=None, rest=Mark(Outcome.REJECTED))
+                there = Place(rest=Mark(Outcome.REJECTED), is_row=True)  # of no delivery: nobody shall send it
             writer.add_at(seq, there, row, erased)
             chunk.marks.pop(seq, None)
             continue
@@ -231,7 +231,7 @@ def _without(mark: Mark, number: Number) -> Mark:
 
 
 def at_vendor(
-    connection: Connection, people: Sequence[tuple[Place, str, int | None, str | None, Outcome]]
+    connection: Connection, people: Sequence[tuple[Spot, str, int | None, str | None, Outcome]]
 ) -> list[dict[str, Any]]:
     """Where the number is at vendors."""
     query = select(deliveries.c.destination, remote_lists.c.remote_id)
@@ -293,12 +293,14 @@ def mask_texts(
         _overwrite(connection)
     table, keys, columns = _KEYS[name]
     key = tuple_(*(table.c[one] for one in keys))
-    query = select(*(table.c[one] for one in (*keys, *columns))).where(_of(table, tenants))
+    query = _with_tenant(table, *(table.c[one] for one in (*keys, *columns)))
     if after:
         query = query.where(key > tuple_(*after))
     page = connection.execute(query.order_by(*(table.c[one] for one in keys)).limit(TEXTS)).mappings().all()
     changed = 0
     for row in page:
+        if row["whose"] is not None and row["whose"] not in tenants:
+            continue
         values = {one: _rewritten(row[one], one, number) for one in columns if _holds(row[one], number)}
         if values:
             changed += 1
@@ -322,14 +324,15 @@ def _rewritten(value: str | bytes, column: str, number: Number) -> str | bytes |
     return number.masked(bytes(value).decode("latin-1")).encode("latin-1")
 
 
-def _of(table: Table, tenants: Collection[str]) -> ColumnElement[bool]:
-    mine = select(lists.c.id).where(lists.c.tenant.in_(tenants))
-    if table is attempts:
-        of_lists = select(deliveries.c.id).where(deliveries.c.list_id.in_(mine))
-        return attempts.c.delivery_id.in_(of_lists) | attempts.c.delivery_id.is_(None)
+def _with_tenant(table: Table, *columns: Column[Any]) -> Select[Any]:
+    """The columns and `whose` they are: null where nobody is named. The order of the table's key costs no sorting."""
+    if "tenant" in table.c:
+        return select(*columns, table.c.tenant.label("whose"))
+    query = select(*columns, lists.c.tenant.label("whose"))
     if table is deliveries:
-        return deliveries.c.list_id.in_(mine)
-    return table.c.tenant.in_(tenants)
+        return query.join_from(deliveries, lists, lists.c.id == deliveries.c.list_id, isouter=True)
+    of_delivery = attempts.outerjoin(deliveries, deliveries.c.id == attempts.c.delivery_id)
+    return query.select_from(of_delivery.outerjoin(lists, lists.c.id == deliveries.c.list_id))
 
 
 def _overwrite(connection: Connection) -> None:

@@ -73,12 +73,6 @@ def keep_answer(
     connection.execute(update(idempotency).where(_key(tenant, key)).values(**values))
 
 
-def release_key_of(connection: Connection, operation_id: str) -> None:
-    """Forget the key of an operation that left nothing, unless its request was answered already."""
-    unanswered = idempotency.c.status.is_(None)
-    connection.execute(delete(idempotency).where(idempotency.c.operation_id == operation_id, unanswered))
-
-
 def release_unused_key(connection: Connection, tenant: str, key: str) -> None:
     """Forget a key whose request was refused: before anything was stored under it, or by its operation."""
     failed = select(operations.c.id).where(operations.c.state == "failed")

@@ -73,6 +73,8 @@ def begin(connection: Connection, operation_id: str, owner: str) -> StoredOperat
     found = _find(connection, operations.c.id == operation_id, to_change=True)
     if found is None or found.done or (found.state == "running" and found.owner != owner):
         return None
+    if found.state == "running":
+        attempts.close_unrecorded(connection, owner, found.list_id)
     change_operation(connection, operation_id, state="running", owner=owner, runs=found.runs + 1)
     return _find(connection, operations.c.id == operation_id)
 

@@ -57,6 +57,7 @@ def broken_promises(
         *disagreements(told.sent, ledger, blind=blind),
         *_every_row_counts(told),
         *_state_is_true(told, ledger, blind),
+        *_nothing_left_unrecorded(told, ledger),
         *_doubt_has_a_reason(told, ledger, adapter, forgot, proves_absence),
     ]
 
@@ -95,6 +96,12 @@ def _state_is_true(told: Told, ledger: Ledger, blind: bool) -> Iterator[str]:
     wrong = [number for number in told.good if held[number.lstrip("+")] != 1]
     if state == "delivered" and wrong and not blind:
         yield f"delivered is said, and the vendor does not hold {len(wrong)} contacts exactly once"
+
+
+def _nothing_left_unrecorded(told: Told, ledger: Ledger) -> Iterator[str]:
+    """Intent before bytes: each request that arrived is an attempt of this list."""
+    if len(ledger.requests) > len(told.attempts):
+        yield f"{len(ledger.requests)} requests arrived, and {len(told.attempts)} are recorded"
 
 
 def _doubt_has_a_reason(

@@ -57,7 +57,9 @@ PROFILES = (
         {"requests_per_minute": 100_000},
     ),
     Profile("indigitall", {"batch_size": 4, "contacts_per_list": 4}, dials=True),
-    Profile("exotel", {"batch_size": 3, "contacts_per_list": 7}, {"poll_seconds": 0.01}, proves_absence=False),
+    Profile(
+        "exotel", {"batch_size": 3, "contacts_per_list": 7}, {"poll_seconds": 0.01}, doubled=False, proves_absence=False
+    ),
 )
 VENDORS = tuple(one.name for one in PROFILES)
 

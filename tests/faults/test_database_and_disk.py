@@ -48,8 +48,8 @@ def json_body(name: str, number: int) -> Body:
 async def test_while_the_database_is_locked_nothing_is_sent_and_then_the_list_goes_on(
     name: str, tmp_path: Path
 ) -> None:
-    body = a_file(name, 14)
-    async with own(tmp_path, name, **pieces(name)) as gateway:
+    body, one_at_a_time = a_file(name, 14), {"concurrency": 1, "timeout": 120.0}
+    async with own(tmp_path, name, **pieces(name), **one_at_a_time) as gateway:  # what has no record takes no room
         watched, free = gateway.vendor.watched, asyncio.Event()
 
         async def hold() -> None:

@@ -1,15 +1,17 @@
 """The fault lane in the default suite: a hundred and fifty histories, and proof that it sees a broken promise."""
 
 import asyncio
+import re
 from collections import Counter
 from typing import Any
 
 import pytest
 
-from gateway import dispatch, driver
-from gateway.canonical import Verdict
+from gateway import bookkeeping, dispatch, driver
+from gateway.canonical import Outcome, Verdict
 from gateway.contract import Finding, NotAuthorised, NotSent, Unclear
 from gateway.contract.simulation import FAULTS
+from gateway.store.chunks import Mark
 from tests.faults.lane import Result, run
 from tests.faults.scenarios import BODIES, PROFILES, VENDORS, plan, seeds
 
@@ -19,6 +21,18 @@ EACH = 30
 
 def play(wanted: list[int]) -> list[Result]:
     return asyncio.run(run(wanted))
+
+
+def doubtful(vendor: str) -> list[int]:
+    """Seeds in which a vendor leaves several requests in doubt, having acted or not, where repeats are not dropped."""
+    kinds = ("drop_before", "drop_after", "answer_late", "error_before", "error_after")
+    wanted = []
+    for seed in seeds(vendor, 200):
+        one = plan(seed)
+        gaps = [fault["skip"] for fault in one.faults if fault["kind"] in kinds]
+        if len(gaps) >= 3 and sum(gaps) <= 6 and one.keep_all:
+            wanted.append(seed)
+    return wanted[:6]
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
@@ -42,18 +56,21 @@ def test_the_lane_sees_when_an_unknown_outcome_is_sent_again(vendor: str, monkey
 
     monkeypatch.setattr(driver, "may_repeat", may_repeat)
     monkeypatch.setattr(dispatch, "look_up", look_up)
-    violations = [violation for one in play(seeds(vendor, 12)) for violation in one.violations]
-    assert any("the vendor holds it 2 times" in one for one in violations), violations
+    violations = [violation for one in play(doubtful(vendor)) for violation in one.violations]
+    assert any(re.search("the vendor holds it [2-9] times", one) for one in violations), violations
 
 
-def test_the_lane_sees_when_every_answer_counts_as_a_success(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def look_up(find: Any, delay: float, sleep: Any, *, known: Any, detail: str) -> Finding:
-        finding: Finding = await find()
-        return Finding(Verdict.ACCEPTED, finding.remote or known, detail=detail)
+def test_the_lane_sees_when_what_is_unknown_counts_as_a_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    settle = bookkeeping.settle
 
-    monkeypatch.setattr(dispatch, "look_up", look_up)
-    results = play([seed for vendor in ("voximplant", "koreai") for seed in seeds(vendor, 12)])
-    assert any("but the vendor holds it 0 times" in each for one in results for each in one.violations)
+    def settle_boldly(connection: Any, delivery: Any, part: Any, batch: Any, becomes: Mark) -> int:
+        bold = Mark(Outcome.ACCEPTED) if becomes.outcome is Outcome.UNKNOWN else becomes
+        return settle(connection, delivery, part, batch, bold)
+
+    monkeypatch.setattr(bookkeeping, "settle", settle_boldly)
+    violations = [violation for one in play(doubtful("indigitall")) for violation in one.violations]
+    assert any("but the vendor holds it 0 times" in one for one in violations), violations
+    assert any("delivered is said" in one for one in violations), violations
 
 
 def test_a_seed_names_one_history_and_every_fault_and_body_comes() -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import threading
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -13,7 +12,6 @@ import pytest
 from sqlalchemy import create_engine, select
 
 from gateway.contract.simulation import Ledger
-from gateway.engine import dbos_engine
 from gateway.registry import load
 from gateway.store.schema import attempts, deliveries, operations
 from tests.faults.judging import Told, broken_promises, story
@@ -132,15 +130,6 @@ async def worker(two: Pair, there: Vendor, number: int) -> tuple[Served, Served]
     """Who sent the newest of so many requests, and the other process."""
     await there.has_seen(number)
     return two.by_pid(there.watched.senders[-1])
-
-
-def test_a_thread_that_is_only_just_being_started_is_waited_for() -> None:
-    """Two processes that opened an empty database at once met one: `Thread.join` refuses it."""
-    ended: list[bool] = []
-    late = threading.Thread(target=lambda: ended.append(True))
-    threading.Timer(0.1, late.start).start()
-    dbos_engine._join(late)
-    assert ended == [True]
 
 
 async def test_a_list_whose_process_is_killed_is_finished_by_the_other_one(two: Pair) -> None:

@@ -386,6 +386,20 @@ async def test_a_first_batch_without_a_remote_list_is_filed_under_its_delivery(u
     await database.close()
 
 
+async def test_a_first_batch_whose_remote_list_is_known_is_filed_under_what_comes_next(url: str) -> None:
+    """It was accepted and being watched: the resumed run appends to that list, and must find what was sent."""
+    rows = old_rows()
+    rows["deliveries"][0]["style"] = "deliver"
+    rows["attempts"] = [
+        attempt("at_1", 1, "send", "accepted", AT),
+        attempt("at_2", None, "find", "accepted", AT),
+        attempt("at_3", None, "rename", "accepted", AT, part=None),
+    ]
+    database = await upgraded(url, rows)
+    assert [one["purpose"] for one in await rows_of(database, "attempts")] == ["append", "find", "upkeep"]
+    await database.close()
+
+
 async def test_a_long_list_is_cut_into_chunks_that_count_to_the_same(url: str) -> None:
     rows = old_rows()
     outcomes = ["accepted"] * 2_300 + ["unknown"] * 3

@@ -1,8 +1,10 @@
 """Old data goes and counts stay; one number is erased wherever it stands. On both databases."""
 
 import asyncio
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -24,6 +26,7 @@ from gateway.store import operations as work
 from gateway.store import retention as store
 from gateway.store.chunks import Mark
 from gateway.store.database import Database, new_id, timestamp
+from gateway.store.erasing import Number, Spot, apply
 from gateway.store.schema import metadata
 from tests.gateway.conftest import Gateway, OpenGateway, Tenant, Vendors, destination, write_configuration
 from tests.gateway.test_migrations import postgresql, url  # noqa: F401
@@ -87,6 +90,9 @@ def house(open_gateway: OpenGateway, vendors: Vendors, url: str) -> Any:  # noqa
 
 async def test_contacts_go_and_counts_stay(house: Any) -> None:
     async with house() as here:
+        chunk = await here.database.run(chunks.load, here.list_id, 1)
+        chunk.marks[1] = Mark(Outcome.ACCEPTED, "v-77", (), "Words-Planted")
+        await here.database.run(chunks.save, chunk)
         before = (await here.get()).json()
         assert before["counts"] == WHOLE
         stored = await here.contents()
@@ -138,7 +144,7 @@ async def test_contacts_go_and_counts_stay(house: Any) -> None:
         assert rows[1:] == ["," * (rows[0].count(",") - 1) + f"phone.invalid,phone: {told}"]
         assert await retention.retain(here.database, Retention(contacts=30, idempotency=99), later(62)) == Removed()
         tables = repr({name: rows for name, rows in (await here.contents()).items() if name != "idempotency"})
-        assert [word for word in (ANA[1:], RUI[1:], EVA[1:], "Planted", "A-1", "gold") if word in tables] == []
+        assert [word for word in (ANA[1:], RUI[1:], EVA[1:], "Planted", "A-1", "v-77", "gold") if word in tables] == []
 
 
 async def test_contacts_that_come_after_a_removal_are_removed_in_their_turn(house: Any) -> None:
@@ -289,6 +295,7 @@ SPELLINGS = [
     {"phone": "13", "id": "B-5", "last_name": "5511999990001 is his brother"},
     {"phone": "14", "id": "B-6"},
     {"phone": "(11) 99999.0001", "id": "B-7"},
+    {"phone": "\uff11\uff11\uff19\uff19\uff19\uff19\uff19\uff10\uff10\uff10\uff11", "email": "nope"},
 ]
 
 
@@ -307,7 +314,7 @@ async def test_a_number_is_erased_wherever_it_stands(house: Any) -> None:
         seen = await erase(here, dry=True)
         assert await here.contents() == stored
         attempts = (await here.gateway.rows("attempts"))["attempts"]
-        assert (seen["contacts"], seen["rows"], seen["mentions"]) == (2, 2, 2 + attempts)
+        assert (seen["contacts"], seen["rows"], seen["mentions"]) == (2, 3, 2 + attempts)
         assert await erase(here) == {**seen, "cleaned": True}
 
         after = (await here.get()).json()
@@ -326,6 +333,7 @@ async def test_a_number_is_erased_wherever_it_stands(house: Any) -> None:
             (5, "rejected", None, "", told),
             (6, "rejected", "B-6", "14", None),
             (7, "duplicate", None, "", told),
+            (8, "rejected", None, "", told),
         ]
         assert items[1]["attributes"] == {"other": "***", "kept": "K"}
         assert [one["code"] for one in items[4]["faults"]] == ["phone.invalid"]
@@ -334,7 +342,9 @@ async def test_a_number_is_erased_wherever_it_stands(house: Any) -> None:
         assert {one["answer"] for one in await here.gateway.table("attempts")} == {None}
         assert await here.database.run(suppressions.suppressed, "acme", {ANA}) == {ANA}
         rest = await here.dump()
-        assert [word for word in ("11999990001", "99999-0001", "99999.0001", "Planted") if word in rest] == []
+        assert [
+            word for word in ("11999990001", "99999-0001", "99999.0001", "\uff11\uff11", "Planted") if word in rest
+        ] == []
         assert await erase(here) == {
             "contacts": 0,
             "rows": 0,
@@ -348,7 +358,7 @@ async def test_a_number_is_erased_wherever_it_stands(house: Any) -> None:
 
 async def test_what_is_at_a_vendor_is_named(house: Any) -> None:
     async with house() as here:
-        chunk = await here.database.run(chunks.load, here.list_id, 3)
+        chunk = await here.database.run(chunks.load, here.list_id, 1)
         assert [seq for seq, _ in chunk.items] == [1, 2, 5]
         chunk.marks[1] = Mark(Outcome.ACCEPTED, "v-77")
         await here.database.run(chunks.save, chunk)
@@ -380,6 +390,8 @@ async def test_the_fact_is_recorded_without_the_number(house: Any) -> None:
 
 async def test_only_the_named_tenant_is_touched(house: Any) -> None:
     async with house() as here:
+        await here.say("UPDATE attempts SET detail = :words", words=f"no such number: {ANA}")
+        await here.say("UPDATE idempotency SET body = :body", body=ANA.encode())
         stored = await here.contents()
         erased = await erase(here, tenants=("other",))
         assert (erased["contacts"], erased["lists"]) == (0, [])
@@ -396,6 +408,16 @@ async def test_a_number_that_is_about_to_be_sent_waits(house: Any) -> None:
         why = "it is about to be sent: wait for the operation, or cancel it"
         waiting = {"tenant": "acme", "list": here.list_id, "operation": operation["id"], "why": why}
         assert erased["waiting"] == [waiting]
+        assert await here.contents() == stored
+
+
+async def test_a_batch_that_begins_meanwhile_is_not_changed(house: Any) -> None:
+    async with house() as here:
+        await here.say("UPDATE operations SET state = 'running'")
+        await here.say("UPDATE chunks SET pending = pending + 1, accepted = accepted - 1 WHERE accepted > 0")
+        stored = await here.contents()
+        spot = Spot("acme", here.list_id, 1)
+        assert (await here.database.run(apply, spot, Number(ANA), "BR", "erased")).waiting is not None
         assert await here.contents() == stored
 
 
@@ -453,7 +475,15 @@ async def test_no_byte_of_it_stays_in_the_files_of_sqlite(
         body = {"name": "Renewals", "destination": "main", "contacts": SPELLINGS}
         created = (await client.post("/v1/contact-lists", json=body)).json()
         here = House(gateway, created["id"])
-        planted = [b"11999990001", b"99999-0001", b"99999.0001", b"Ana-Planted", b"Row-Planted"]
+        # a copy that was removed before in the ordinary way, and stands in free pages
+        body = b"Ghost-Planted;+5511999990001\n" * 10_000
+        await here.say("INSERT INTO uploads (id, no, owner, body) VALUES ('up_1', 0, 'o', :body)", body=body)
+        with contextlib.closing(sqlite3.connect(file)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.execute("PRAGMA secure_delete = OFF")  # some builds of SQLite begin with it
+            connection.execute("DELETE FROM uploads")
+            connection.commit()
+        planted = [b"11999990001", b"99999-0001", b"99999.0001", b"Ana-Planted", b"Row-Planted", b"Ghost-Planted"]
         assert held(tmp_path, planted) == planted
         assert (await erase(here))["cleaned"]
         assert held(tmp_path, planted) == []

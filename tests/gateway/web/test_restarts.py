@@ -1,4 +1,4 @@
-"""A process that dies in the middle of a delivery, or is told to end, leaves work that the next one brings to its end."""
+"""A process that dies in the middle of a delivery, or is told to end, leaves work that the next one ends."""
 
 import asyncio
 import signal
@@ -18,24 +18,24 @@ from tests.gateway.web.shapes import LISTS, counts, until
 from tests.gateway.web.test_process import ENDED, Served
 
 ASYNC = {"Prefer": "respond-async"}
+NewDatabase = Callable[[], dict[str, str]]
 BATCH = 500
 ADD = {"voximplant": "AppendToCallList", "koreai": "addContacts"}
 
 
-def configured(folder: Path, vendors: Vendors, vendor: str) -> Path:
-    """A configuration for one vendor, with batches of five hundred and a port that is free now."""
+def configured(folder: Path, vendors: Vendors, vendor: str, database: dict[str, str]) -> tuple[Path, int]:
+    """A configuration for one vendor, with batches of five hundred, and its port, which is free now."""
     limits = LIMITS | {"batch_size": BATCH}
     tenants = {"acme": Tenant({vendor: destination(vendors[vendor], limits=limits)})}
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    return write_configuration(folder, tenants, port=port, log_level="debug", wait=0.5)
+    return write_configuration(folder, tenants, port=port, log_level="debug", wait=0.5, **database), port
 
 
 @asynccontextmanager
-async def started(config: Path) -> AsyncIterator[Served]:
+async def started(config: Path, port: int) -> AsyncIterator[Served]:
     """`gateway serve`, which waits half a second for work and five more when it is told to end."""
-    port = next(line.split(" = ")[1] for line in config.read_text().splitlines() if line.startswith("port"))
     log = config.parent / "stderr"
     with log.open("ab") as stderr:
         command = (sys.executable, "-m", "gateway", "serve", "--config", str(config))
@@ -80,13 +80,13 @@ async def settled(gateway: Served, list_id: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
 async def test_a_long_list_is_delivered_to_its_end_by_the_next_process(
-    vendors: Vendors, tmp_path: Path, end: signal.Signals
+    vendors: Vendors, tmp_path: Path, default_database: NewDatabase, end: signal.Signals
 ) -> None:
     """Three seconds for a batch: told to end, the process does not wait for the six of them."""
     simulation = vendors["voximplant"].simulation
     simulation.break_next("answer_late", ADD["voximplant"], times=99, seconds=3.0)
-    config = configured(tmp_path / "served", vendors, "voximplant")
-    async with started(config) as gateway, gateway.client("acme") as client:
+    config, port = configured(tmp_path / "served", vendors, "voximplant", default_database())
+    async with started(config, port) as gateway, gateway.client("acme") as client:
         begun = await send(client, as_csv(people()), headers=ASYNC, destination="voximplant", activation="start")
         assert begun.status_code == 202, begun.text
         await until(is_asked(vendors, "voximplant", 1))
@@ -95,7 +95,7 @@ async def test_a_long_list_is_delivered_to_its_end_by_the_next_process(
         assert ended in ((-signal.SIGKILL,) if end is signal.SIGKILL else ENDED)
     assert BATCH < len(numbers(vendors, "voximplant")[0]) < len(accepted(people())), "it ended in the middle"
     simulation.faults.clear()
-    async with started(config) as gateway:
+    async with started(config, port) as gateway:
         after = await settled(gateway, begun.json()["id"])
         assert "Traceback" not in gateway.log.read_text(encoding="utf-8")
     assert (after["state"], after["counts"]) == ("delivered", counts(**Counter(outcomes(people()))))
@@ -105,17 +105,17 @@ async def test_a_long_list_is_delivered_to_its_end_by_the_next_process(
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
 async def test_a_file_that_was_being_read_is_read_anew_by_the_next_process(
-    vendors: Vendors, tmp_path: Path, end: signal.Signals
+    vendors: Vendors, tmp_path: Path, default_database: NewDatabase, end: signal.Signals
 ) -> None:
     """The file takes about a second to be read: whether its reading or its delivery is broken off, it ends the same."""
-    config = configured(tmp_path / "served", vendors, "voximplant")
+    config, port = configured(tmp_path / "served", vendors, "voximplant", default_database())
     rows = people(30_000)
-    async with started(config) as gateway, gateway.client("acme") as client:
+    async with started(config, port) as gateway, gateway.client("acme") as client:
         begun = await send(client, as_csv(rows, padding=40), headers=ASYNC, destination="voximplant")
         assert begun.status_code == 202, begun.text
         gateway.process.send_signal(end)
         assert await asyncio.wait_for(gateway.process.wait(), 25) in (-signal.SIGKILL, *ENDED)
-    async with started(config) as gateway, gateway.client("acme") as client:
+    async with started(config, port) as gateway, gateway.client("acme") as client:
         path = f"{LISTS}/{begun.json()['id']}"
 
         async def staged() -> bool:
@@ -129,10 +129,12 @@ async def test_a_file_that_was_being_read_is_read_anew_by_the_next_process(
     assert numbers(vendors, "voximplant") == []
 
 
-async def test_what_the_command_line_was_killed_with_is_finished_by_a_server(vendors: Vendors, tmp_path: Path) -> None:
+async def test_what_the_command_line_was_killed_with_is_finished_by_a_server(
+    vendors: Vendors, tmp_path: Path, default_database: NewDatabase
+) -> None:
     simulation = vendors["koreai"].simulation
     simulation.break_next("answer_late", ADD["koreai"], times=99, seconds=2.0)
-    config = configured(tmp_path / "served", vendors, "koreai")
+    config, port = configured(tmp_path / "served", vendors, "koreai", default_database())
     file = tmp_path / "people.csv"
     file.write_bytes(as_csv(people()).content)
     command = (sys.executable, "-m", "gateway", "send", str(file), "--destination", "koreai", "--config", str(config))
@@ -144,7 +146,7 @@ async def test_what_the_command_line_was_killed_with_is_finished_by_a_server(ven
         assert await process.wait() == -signal.SIGKILL
     assert 0 < len(numbers(vendors, "koreai")[0]) < len(accepted(people())), "it was killed in the middle"
     simulation.faults.clear()
-    async with started(config) as gateway, gateway.client("acme") as client:
+    async with started(config, port) as gateway, gateway.client("acme") as client:
         (one,) = (await client.get(LISTS)).json()["items"]
         after = await settled(gateway, one["id"])
     assert (after["state"], after["counts"]) == ("delivered", counts(**Counter(outcomes(people()))))

@@ -94,7 +94,9 @@ async def test_the_suppressed_numbers_of_a_file_stay_here(
     assert answer.status_code == 201, answer.text
     told = zip(rows, outcomes(rows), strict=True)
     expected = ["suppressed" if of == "accepted" and files.number_of(row) in barred else of for row, of in told]
-    assert [one["outcome"] for one in await contacts(acme, answer.json()["id"])] == expected
+    found = await contacts(acme, answer.json()["id"])
+    assert [one["outcome"] for one in found] == expected
+    assert {one["delivery"] for one in found if one["outcome"] == "suppressed"} == {None}, "known before it was planned"
     assert there(ledger("velip")) == [[phone for phone in accepted(rows) if phone not in barred]]
 
 
