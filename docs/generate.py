@@ -13,7 +13,7 @@ from gateway.canonical.faults import CATALOGUE
 from gateway.contract import AnyAdapter, Fidelity, Support, Verb
 from gateway.problem import KINDS
 from gateway.registry import load
-from gateway.settings import DestinationIn, LimitsIn, RouteIn, Server, TenantIn, When
+from gateway.settings import DestinationIn, LimitsIn, Retention, RouteIn, Server, TenantIn, When
 
 ROOT = Path(__file__).parent.parent
 _SUPPORT = {Support.NATIVE: "yes", Support.EMULATED: "emulated", Support.NONE: "–"}
@@ -91,6 +91,7 @@ def sections() -> dict[str, str]:
         "faults": faults(),
         "problems": problems(),
         "server keys": keys(Server),
+        "retention keys": keys(Retention),
         "tenant keys": keys(TenantIn),
         "destination keys": keys(DestinationIn),
         "limits keys": keys(LimitsIn),

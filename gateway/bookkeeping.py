@@ -179,10 +179,10 @@ def supersede(
     where = chunks.place_in(delivery.id)
     before = where & (table.c.no < writer.no)
     for one in chunks.walk(connection, where):
-        if one.mark.outcome is Outcome.SUPPRESSED:
-            writer.add_at(one.seq, Place(new_id, rest=one.mark), one.item)
+        if one.mark.outcome is Outcome.SUPPRESSED or not isinstance(one.item, Contact):  # the latter was erased
+            writer.add_at(one.seq, Place(new_id, rest=one.mark, is_row=one.place.is_row), one.item)
         else:
-            filling.put(one.contact(), one.seq)
+            filling.put(one.item, one.seq)
         if len(writer.rows) >= BLOCK:
             chunks.write(connection, writer, writer.take())
     writer.finish()

@@ -32,6 +32,7 @@ from gateway.store import operations as work
 from gateway.store.chunks import Mark, Place, Writer
 from gateway.store.database import Database, new_id
 from gateway.store.lists import ReferenceTaken
+from gateway.store.retention import is_emptied
 
 _ASIDE: Mapping[Outcome, Place] = {
     Outcome.REJECTED: Place(rest=Mark(Outcome.REJECTED), is_row=True),
@@ -233,8 +234,15 @@ def refuse_if_changed(connection: Connection, one: store.StoredList) -> None:
     now = store.get_list(connection, one.tenant, one.id, to_change=True)
     if now is None or now.deleted_at:
         raise Problem("not_found", "the list is deleted")
+    refuse_if_emptied(now)
     if now.next_seq != one.next_seq:
         raise Problem("list.busy", "other contacts were appended at this very moment; send yours again")
+
+
+def refuse_if_emptied(one: store.StoredList) -> None:
+    """409 when nobody can tell any more whose numbers a list held: they would be called again."""
+    if is_emptied(one.remains):
+        raise Problem("list.emptied", "make a new list: nobody knows any more which numbers this one had")
 
 
 class StoredNumbers(Earlier):

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from gateway.canonical import Outcome
+from gateway.canonical import Contact, Outcome
 from gateway.canonical.faults import fault
 from gateway.contract import (
     CannotDo,
@@ -134,7 +134,8 @@ async def remove_contact(host: Host, tenant: Tenant, list_id: str, contact_id: s
         remotes = await host.database.run(stored.remotes_of, delivery.id)
         remote = next((one.remote for one in remotes if one.part == place.part and one.remote), None)
         if remote is not None:
-            contact = found.contact()
+            if not isinstance(contact := found.item, Contact):
+                raise Problem("not_found", "the contact was erased: take it off at the vendor, by its own records")
             who = RemoteContact({"phone": contact.phone, "id": contact.id}, contact.key, found.mark.remote_id)
             options = merged_options(destination, delivery.options)
             exchange = require(destination, Verb.REMOVE)(remote, who, options)

@@ -28,6 +28,7 @@ KINDS: Mapping[str, Kind] = {
     "list.reference_taken": Kind(409, "A list with this reference exists"),
     "list.not_staged": Kind(409, "There is nothing held back to start"),
     "list.busy": Kind(409, "Work on this list is still going on", True),
+    "list.emptied": Kind(409, "The contacts of this list were removed, as the retention rules say"),
     "delivery.nothing_unknown": Kind(409, "There is no open question to resolve"),
     "idempotency.in_flight": Kind(409, "The first request with this key is still at work", True),
     "idempotency.mismatch": Kind(422, "This key was used with another payload"),

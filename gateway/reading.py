@@ -68,6 +68,7 @@ async def append(host: Host, tenant: Tenant, one: store.StoredList, upload: Uplo
         now = store.get_list(connection, one.tenant, one.id, to_change=True)
         if now is None or now.deleted_at:
             raise Problem("not_found", "the list is deleted")
+        creating.refuse_if_emptied(now)
         _add_operation(connection, host, tenant, created, "append", upload, key)
 
     await host.database.run(write)

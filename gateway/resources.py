@@ -92,7 +92,9 @@ class ListOut(Resource):
     created_at: str
     updated_at: str
     operation: OperationRef | None
-    remains: str | None = Field(None, description="after a delete: what is still at the vendor")
+    remains: str | None = Field(
+        None, description="what is still at a vendor after a delete; since when the contacts are removed"
+    )
 
 
 class ContactOut(Resource):

@@ -175,6 +175,11 @@ def is_empty(item: Item) -> bool:
     return isinstance(item, Rejected) and not (item.cells or item.phone_text or item.id)
 
 
+def is_emptied(remains: str | None) -> bool:
+    """Whether these words on a list say that its contacts were removed."""
+    return _TOLD.search(remains or "") is not None
+
+
 def blank(item: Item, mark: Mark, told: str) -> tuple[Rejected, Mark]:
     """A contact or row without anybody's data: it can be neither sent nor compared, and its outcome stands."""
     faults = item.faults if isinstance(item, Rejected) else mark.faults

@@ -147,17 +147,28 @@ async def test_contacts_go_and_counts_stay(house: Any) -> None:
         assert [word for word in (ANA[1:], RUI[1:], EVA[1:], "Planted", "A-1", "v-77", "gold") if word in tables] == []
 
 
-async def test_contacts_that_come_after_a_removal_are_removed_in_their_turn(house: Any) -> None:
+async def test_nothing_is_appended_to_a_list_whose_numbers_nobody_knows_any_more(house: Any) -> None:
+    """Not in a small call, not by a long file: a number that it held could not be told from a new one."""
     async with house() as here:
-        rules = Retention(contacts=30)
-        assert (await retention.retain(here.database, rules, later(31))).contacts == 5
+        assert (await retention.retain(here.database, Retention(contacts=30), later(31))).contacts == 5
         client = await here.gateway.client("acme")
-        more = {"contacts": [{"phone": "+5541966660009"}]}
-        await client.post(f"/v1/contact-lists/{here.list_id}/contacts", json=more)
-        moment = later(62)
-        assert (await retention.retain(here.database, rules, moment)).contacts == 1
-        told = f"names and numbers of the first 6 contacts were removed here on {moment.date().isoformat()} (retention)"
-        assert (await here.get()).json()["remains"] == told
+        path = f"/v1/contact-lists/{here.list_id}/contacts"
+        before = await here.contents()
+        answer = await client.post(path, json={"contacts": [{"phone": "+5541966660009"}]})
+        assert (answer.status_code, answer.json()["code"]) == (409, "list.emptied")
+        long = b"phone,note\n" + b"+5541966660009,x\n" * 70_000
+        answer = await client.post(path, content=long, headers={"Content-Type": "text/csv"})
+        assert (answer.status_code, answer.json()["code"]) == (409, "list.emptied")
+        assert await here.contents() == before
+
+
+async def test_a_removed_contact_is_not_asked_for_at_its_vendor(house: Any) -> None:
+    async with house() as here:
+        assert (await retention.retain(here.database, Retention(contacts=30), later(31))).contacts == 5
+        client = await here.gateway.client("acme")
+        number = here.list_id.removeprefix("cl_")
+        answer = await client.delete(f"/v1/contact-lists/{here.list_id}/contacts/ct_{number}_1")
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
 OPEN = {
