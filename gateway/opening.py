@@ -25,16 +25,23 @@ async def running(
     make_transport: Callable[[], Any] = production_transport,
     *,
     engine: bool = False,
+    on_lost: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[Host]:
     """A host with its database open; on leaving, running work may end.
 
+    `on_lost` is told when others take this process for dead: its work is theirs, and it does none any more.
     `engine`: also finish what dead processes left, and let tenants take turns with their long lists.
     """
     async with AsyncExitStack() as stack:
         database = Database(config.database)
         stack.push_async_callback(database.close)
         await database.prepare()
-        liveness = open_liveness(config.database, lambda: host.operations.stop_sending())
+
+        def lost() -> None:
+            host.operations.stop_sending()
+            on_lost()
+
+        liveness = open_liveness(config.database, lost)
         await liveness.start()
         stack.push_async_callback(liveness.close)
         transport = Transport(make_transport)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 import structlog
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from gateway.dispatch import Cancelled, Interrupted, Leg
 from gateway.engine.port import Engine
@@ -29,8 +29,10 @@ Perform = Callable[[StoredOperation, Leg], Awaitable[None]]
 Abandon = Callable[[StoredOperation], Awaitable[None]]
 """Settles what an operation that cannot go on leaves behind."""
 
-MOST_RUNS: Final = 50
-"""An operation that was begun so often without an end is given up: it may be what kills process after process."""
+REFUSALS: Final = (OperationalError, InterfaceError)
+"""The database does not take something just now: locked, full, gone. Anything else that it says is our own fault."""
+MOST_RUNS: Final = 20
+"""An operation that so many processes began and none ended is given up: it may be what kills them."""
 _TURN: Final = 0.05
 _LONGEST_PAUSE: Final = 30.0
 FULL: Final = (errno.ENOSPC, errno.EDQUOT)
@@ -76,18 +78,19 @@ class Operations:
             self._tasks.pop(operation_id, None)
 
     async def _run(self, operation_id: str) -> None:
-        pause = 0.2
+        pause, again = 0.2, False
         while True:
             try:
                 one = await self._database.run(store.begin, operation_id, self.owner)
                 if one is not None:
                     await self._take_turn(one)
-                    ending = await self._end_of(one)
+                    ending = await self._end_of(one, resumed=again or one.runs > 1)
                     await self._database.run(store.finish, operation_id, ending)
                 return
-            except (DBAPIError, OSError) as error:
+            except (*REFUSALS, OSError) as error:
                 if isinstance(error, OSError) and error.errno not in FULL:
                     raise
+                again = True
                 log.error("the database does not take this down; trying again", operation=operation_id, exc_info=error)
             if self._stopping:
                 raise Interrupted
@@ -101,9 +104,9 @@ class Operations:
                 raise Interrupted
             await asyncio.sleep(_TURN)
 
-    async def _end_of(self, one: StoredOperation) -> dict[str, Any]:
+    async def _end_of(self, one: StoredOperation, *, resumed: bool) -> dict[str, Any]:
         """The state (and error) with which an operation ends."""
-        leg = Leg(one.id, one.runs > 1, lambda: self._go_on(one.id))
+        leg = Leg(one.id, resumed, lambda: self._go_on(one.id))
         try:
             if one.runs > MOST_RUNS:
                 raise Problem("internal", f"given up: begun {one.runs} times and never ended")
@@ -113,7 +116,7 @@ class Operations:
         except Problem as problem:
             await self.abandon(one)
             return {"state": "failed", "error": problem.kept()}
-        except (Displaced, Interrupted, DBAPIError):
+        except (Displaced, Interrupted, *REFUSALS):
             raise
         except Exception as error:
             if isinstance(error, OSError) and error.errno in FULL:

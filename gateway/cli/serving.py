@@ -1,6 +1,7 @@
 """`gateway serve` and `gateway sandbox`: processes that run until they are told to stop."""
 
 import asyncio
+import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +19,12 @@ from gateway.web.app import create_app
 log = structlog.get_logger("gateway")
 
 
+def _end() -> None:
+    """This process can do no work any more: let whoever started it start another one."""
+    log.error("the lock of this process is lost; it ends, and others do its work")
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def serve(path: Path) -> None:
     """Run the gateway until SIGTERM or SIGINT."""
     known = registry.load(simulators=False)  # a server needs no room for them
@@ -27,7 +34,7 @@ def serve(path: Path) -> None:
     @asynccontextmanager
     async def open_host() -> AsyncIterator[Host]:
         try:
-            async with opening.running(known, config, engine=True) as running:
+            async with opening.running(known, config, engine=True, on_lost=_end) as running:
                 loop = asyncio.get_running_loop()
                 if hasattr(signal, "SIGHUP"):
                     loop.add_signal_handler(signal.SIGHUP, running.reload, path)

@@ -15,7 +15,7 @@ UNFINISHED = ("queued", "running")
 
 @dataclass(frozen=True, slots=True)
 class StoredOperation:
-    """A piece of work on a list. `runs` counts how often it was begun: more than once after a crash."""
+    """A piece of work on a list. `runs` counts the processes that began it: more than one after a crash."""
 
     no: int
     id: str
@@ -73,9 +73,11 @@ def begin(connection: Connection, operation_id: str, owner: str) -> StoredOperat
     found = _find(connection, operations.c.id == operation_id, to_change=True)
     if found is None or found.done or (found.state == "running" and found.owner != owner):
         return None
-    if found.state == "running":
+    again = found.state == "running"  # by this very process: the database had refused something
+    if again:
         attempts.close_unrecorded(connection, owner, found.list_id)
-    change_operation(connection, operation_id, state="running", owner=owner, runs=found.runs + 1)
+    runs = found.runs if again else found.runs + 1
+    change_operation(connection, operation_id, state="running", owner=owner, runs=runs)
     return _find(connection, operations.c.id == operation_id)
 
 

@@ -233,14 +233,6 @@ async def test_a_process_that_others_take_for_dead_sends_nothing_more_and_anothe
     assert "liveness_lost" in working.events()
     told_by_sender = [pid == survivor.pid for pid in there.watched.senders]
     assert told_by_sender == sorted(told_by_sender), "the one sent while the other did"
-    assert working.is_alive
-    assert (await working.client.get("/readyz")).status_code == 503
     exact(await told(two, survivor, path, body), there.ledger)
-
-    # what is given to the lost one is not lost: the other one does it
-    there.simulation.reset()
-    small = long_file(rows=5)
-    path, operation = await send(working, small)
-    assert (await ended(survivor.client, operation))["state"] == "succeeded"
-    exact(await told(two, survivor, path, small), there.ledger)
-    await working.kill()
+    async with asyncio.timeout(60):
+        await working.process.wait()  # by itself: whoever started it starts another one
