@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
-from gateway.canonical import Mode
+from gateway import bookkeeping as books
+from gateway.canonical import Mode, Outcome
+from gateway.canonical.faults import fault
 from gateway.canonical.lists import Activation
 from gateway.contract import Verb
 from gateway.creating import Created
@@ -18,6 +20,7 @@ from gateway.store import deliveries as stored
 from gateway.store import keys
 from gateway.store import lists as store
 from gateway.store import operations as work
+from gateway.store.chunks import Mark
 from gateway.store.database import new_id, timestamp
 from gateway.store.deliveries import StoredDelivery
 from gateway.store.operations import StoredOperation
@@ -162,5 +165,8 @@ async def perform_delete(host: Host, tenant: Tenant, one: StoredOperation) -> No
             if done.remains:
                 remains.append(f"{destination.name}: {done.remains}")
             await host.database.run(stored.mark_deleted, delivery.id, known.part)
+        # what was held back until now is never sent
+        never = Mark(Outcome.REJECTED, None, (fault("delivery.cancelled", detail="the list was deleted"),), None, True)
+        await host.database.run(books.settle, delivery, None, None, never)
     gone = {"deleted_at": timestamp(), "remains": "; ".join(remains) or None, "staged": False}
     await host.database.run(store.change_list, one.list_id, **gone)
