@@ -257,7 +257,7 @@ def test_the_stream_is_documented() -> None:
             "schema": {"type": "string", "description": "events named operation, with data as OperationOut says"}
         }
     }
-    assert described["responses"].keys() == {"200", "204", "401", "404", "406", "500"}
+    assert described["responses"].keys() == {"200", "204", "401", "404", "406", "500", "503"}
     assert [(one["name"], one["in"]) for one in described["parameters"]] == [
         ("operation_id", "path"),
         ("Last-Event-ID", "header"),
