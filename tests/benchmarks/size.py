@@ -24,7 +24,10 @@ from gateway.sandbox import RunningSimulation, sandbox
 from gateway.sandbox_config import write_config
 
 HEADER = "phone,id,first_name,last_name,company,email,city,plan,amount,note\n"
-LIMITS = "{ requests_per_minute = 1000000, visibility_delay = 0.05, timeout = 120.0 }"
+LIMITS = (
+    "{ requests_per_minute = 1000000, visibility_delay = 0.05, timeout = 120.0, "
+    "contacts_per_list = 100000, batch_size = 100000 }"
+)
 BAD_EVERY = 100
 REGIONS = {"exotel": "+9198%08d", "default": "+55119%08d"}
 
