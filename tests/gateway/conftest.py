@@ -173,6 +173,14 @@ def new_database(server: str) -> str:
     return parts._replace(path=f"/{name}").geturl()
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of either kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'gateway.db'}"
+    return new_database(request.getfixturevalue("postgresql"))
+
+
 @pytest.fixture(scope="session")
 def default_database(request: pytest.FixtureRequest) -> Callable[[], dict[str, str]]:
     """Which database a gateway of the tests has: SQLite, or with GATEWAY_TESTS_ON=postgresql one of that kind."""
