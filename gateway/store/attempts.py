@@ -19,6 +19,8 @@ WINDOW: Final = 60
 SENDING: Final = ("deliver", "create", "append")
 """The purposes of attempts that may put contacts at a vendor."""
 _AHEAD: Final = 5
+_ON_THE_WAY: Final = 1
+"""Seconds by which a request may come later than its turn: vendors count what arrives."""
 _CROWDED: Final = 0.05
 
 
@@ -90,10 +92,10 @@ def _take_turn(connection: Connection, account: str, limits: Limits) -> float:
         at: number
         for at, number in connection.execute(select(turns.c.second, turns.c.number).where(mine))
         # a clock that was set back has left seconds that have not come yet: they do not count
-        if second - WINDOW <= at <= second + _AHEAD
+        if second - WINDOW - _ON_THE_WAY <= at <= second + _AHEAD
     }
     if sum(recent.values()) >= limits.requests_per_minute:
-        return _until_free(recent, limits.requests_per_minute) + WINDOW + 1 - now
+        return _until_free(recent, limits.requests_per_minute) + WINDOW + _ON_THE_WAY + 1 - now
     since = timestamp(datetime.now(UTC) - timedelta(seconds=2 * limits.timeout))
     in_flight = select(func.count()).where(
         attempts.c.account == account, attempts.c.verdict.is_(None), attempts.c.started_at > since
@@ -104,7 +106,9 @@ def _take_turn(connection: Connection, account: str, limits: Limits) -> float:
         bump = update(turns).where(mine, turns.c.second == second)
         connection.execute(bump.values(number=turns.c.number + 1))
     else:
-        connection.execute(delete(turns).where(mine, ~turns.c.second.between(second - WINDOW, second + _AHEAD)))
+        connection.execute(
+            delete(turns).where(mine, ~turns.c.second.between(second - WINDOW - _ON_THE_WAY, second + _AHEAD))
+        )
         connection.execute(insert(turns), {"account": account, "second": second, "number": 1})
     return 0.0
 

@@ -46,7 +46,9 @@ async def story(open_gateway: OpenGateway, vendors: Vendors, database: str) -> l
         await tell("GET", "/v1/contact-lists?limit=1")
         await tell("DELETE", path)
         await tell("POST", "/v1/contact-lists", json={**body, "contacts": CONTACTS[:1]})
-        told.append(await gateway.rows())
+        rows = await gateway.rows()
+        del rows["turns"]  # one for each second in which something left
+        told.append(rows)
     return told
 
 
