@@ -6,20 +6,20 @@ from typing import Any
 
 from gateway.breaker import Breaker
 from gateway.channel import Account, Channel, Gate, Observe, unobserved
+from gateway.late_transport import Sends
 from gateway.problem import Problem
 from gateway.recording import AttemptRecorder
 from gateway.settings import Destination
 from gateway.store.attempts import Purpose
 from gateway.store.database import Database
 from gateway.store.locks import DatabaseLocks
-from gateway.transport import Transport
 
 
 @dataclass(slots=True)
 class Accounts:
     """Makes channels. A destination whose address, credentials or limits changed gets a new account."""
 
-    transport: Transport
+    transport: Sends
     locks: DatabaseLocks
     database: Database
     owner: str

@@ -17,7 +17,7 @@ from gateway.breaker import Breaker
 from gateway.canonical import Verdict
 from gateway.contract import AnyAdapter, Credential, Limits, NotAuthorised, Reply, Step, Token, VendorError
 from gateway.encoding import REDACTED, Encoded, encode
-from gateway.transport import Transport
+from gateway.late_transport import Sends
 
 T = TypeVar("T")
 _FRESH = timedelta(seconds=30)
@@ -136,7 +136,7 @@ class Channel:
     """The driver's sender for one account."""
 
     account: Account
-    transport: Transport
+    transport: Sends
     locks: Locks
     recorder: Recorder = field(default_factory=NoRecord)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)

@@ -23,12 +23,15 @@ from gateway.planning import (
     draft,
     profiles_of,
     refuse_losses,
+    refuse_missing_targets,
 )
 from gateway.problem import ErrorItem, Problem
+from gateway.routing import Reroutings
 from gateway.settings import Tenant
 from gateway.store import chunks, keys, suppressions
 from gateway.store import lists as store
 from gateway.store import operations as work
+from gateway.store import reroutings as switched
 from gateway.store.chunks import Mark, Place, Writer
 from gateway.store.database import Database, new_id
 from gateway.store.lists import ReferenceTaken
@@ -69,13 +72,17 @@ class Planned:
         return Profile(sum(one.count for one in known), fields, tuple(attributes))
 
 
-def plan(host: Host, tenant: Tenant, head: ListHead, intake: Intake) -> Planned:
-    """Check and route a list. Raises `Problem` for what refuses it as a whole; nothing is stored or sent."""
+def plan(host: Host, tenant: Tenant, head: ListHead, intake: Intake, reroutings: Reroutings) -> Planned:
+    """Check and route a list. Raises `Problem` for what refuses it as a whole; nothing is stored or sent.
+
+    `reroutings` are those that it follows; none for a list that must go where it says.
+    """
     if intake.received == 0:
         raise Problem("list.empty", "send at least one contact")
-    check_head(host, tenant, head)
-    router = Router(tenant, head, intake.kept)
+    check_head(host, tenant, head, reroutings)
+    router = Router(tenant, head, intake.kept, reroutings)
     profiles = profiles_of(router, intake.contacts())
+    refuse_missing_targets(tenant, profiles, reroutings)
     now = datetime.now(UTC)
     drafts = {
         chain: draft(destination_of(tenant, chain[0]), chain[1:], head, profile, now)
@@ -85,10 +92,16 @@ def plan(host: Host, tenant: Tenant, head: ListHead, intake: Intake) -> Planned:
     return Planned(head, intake, router, profiles, drafts, now)
 
 
-def check_head(host: Host, tenant: Tenant, head: ListHead) -> None:
-    """What can be said against a list before its contacts are known."""
+def check_head(host: Host, tenant: Tenant, head: ListHead, reroutings: Reroutings) -> None:
+    """What can be said against a list before its contacts are known.
+
+    A destination may be gone from the configuration when another one stands in for all of it: callers still name it.
+    """
     check_vendor_options(head, host.registry.adapters.values())
-    if head.destination is not None:
+    if head.destination is None:
+        return
+    rule = reroutings.get(head.destination)
+    if rule is None or rule.mode != "full":
         destination_of(tenant, head.destination)
 
 
@@ -157,10 +170,10 @@ async def create(
     host: Host, tenant: Tenant, head: ListHead, intake: Intake, idempotency_key: str | None = None
 ) -> Created:
     """Store a list and start its delivery. When this returns, list and operation are durable and nothing is lost."""
-    planned = plan(host, tenant, head, intake)
     created = Created(new_id("cl"), new_id("op"))
 
     def write(connection: Connection) -> None:
+        planned = plan(host, tenant, head, intake, switched.in_force(connection, tenant.name, to_act=True))
         add_list(connection, tenant, head, created.list_id, planned.profile, intake.info.model_dump(mode="json"))
         _write_all(connection, created, planned)
         work.add_operation(
@@ -211,11 +224,11 @@ async def append(host: Host, tenant: Tenant, one: store.StoredList, intake: Inta
 
     `intake` was judged against what the list held when it was read; when that changed since, it is a 409.
     """
-    planned = plan(host, tenant, one.head, intake)
     created = Created(one.id, new_id("op"))
 
     def write(connection: Connection) -> None:
         refuse_if_changed(connection, one)
+        planned = plan(host, tenant, one.head, intake, switched.in_force(connection, tenant.name, to_act=True))
         _write_all(connection, created, planned)
         work.add_operation(connection, created.operation_id, tenant.name, one.id, "append", host.operations.owner)
         if key is not None:
@@ -235,6 +248,7 @@ def refuse_if_changed(connection: Connection, one: store.StoredList) -> None:
     if now is None or now.deleted_at:
         raise Problem("not_found", "the list is deleted")
     refuse_if_emptied(now)
+    refuse_if_moving(now)
     if now.next_seq != one.next_seq:
         raise Problem("list.busy", "other contacts were appended at this very moment; send yours again")
 
@@ -243,6 +257,14 @@ def refuse_if_emptied(one: store.StoredList) -> None:
     """409 when nobody can tell any more whose numbers a list held: they would be called again."""
     if is_emptied(one.remains):
         raise Problem("list.emptied", "make a new list: nobody knows any more which numbers this one had")
+
+
+def refuse_if_moving(one: store.StoredList) -> None:
+    """409 while a migration works on the list, and when its contacts are at another vendor since."""
+    if one.migration_id is not None:
+        raise Problem("list.busy", f"the migration {one.migration_id} works on this list")
+    if one.moved_to is not None:
+        raise Problem("migration.moved", f"the list goes on as {one.moved_to}")
 
 
 class StoredNumbers(Earlier):

@@ -99,8 +99,10 @@ async def run(
 
 
 async def _perform(step: Step[Any], sender: Sender, patience: Patience) -> Any:
+    repeatable = step.repeatable  # not the step: the library keeps `again` in a cycle, and a batch would stay with it
+
     def again(error: Exception) -> bool | float:
-        if not may_repeat(step, error):
+        if not may_repeat(repeatable, error):
             return False
         asked = error.retry_after if isinstance(error, VendorError) else None
         if asked is None:
@@ -119,11 +121,11 @@ async def _perform(step: Step[Any], sender: Sender, patience: Patience) -> Any:
     raise AssertionError("stamina ends with a value or an exception")
 
 
-def may_repeat(step: Step[Any], error: Exception) -> bool:
+def may_repeat(repeatable: bool, error: Exception) -> bool:
     """Proven `not_sent` may be repeated, an unclear outcome only on a repeatable step, a refusal never."""
     if isinstance(error, NotAuthorised):
         return False
-    return isinstance(error, NotSent) or (step.repeatable and isinstance(error, Unclear))
+    return isinstance(error, NotSent) or (repeatable and isinstance(error, Unclear))
 
 
 def careful(step: Step[T]) -> Callable[[Reply], T]:

@@ -9,12 +9,12 @@ import structlog
 from gateway import settings
 from gateway.accounts import Accounts
 from gateway.delivery import Courier
+from gateway.late_transport import Sends
 from gateway.operations import Abandon, Operations, Perform
 from gateway.registry import Registry
 from gateway.settings import Config, ConfigError, Tenant
 from gateway.store.database import Database
 from gateway.store.locks import DatabaseLocks
-from gateway.transport import Transport
 
 log = structlog.get_logger("gateway")
 
@@ -26,9 +26,7 @@ async def _unable(*_: object) -> None:
 class Host:
     """Everything a request handler or a command needs. `executor` names this process as an owner of work."""
 
-    def __init__(
-        self, registry: Registry, config: Config, database: Database, transport: Transport, executor: str
-    ) -> None:
+    def __init__(self, registry: Registry, config: Config, database: Database, transport: Sends, executor: str) -> None:
         self.registry, self.config, self.database, self.transport = registry, config, database, transport
         self.accounts = Accounts(transport, DatabaseLocks(database.run), database, executor)
         self.operations = Operations(database, executor, _unable, _unable)

@@ -55,6 +55,22 @@ async def get(host: Host, tenant: Tenant, list_id: str) -> store.StoredList:
     return one
 
 
+async def current(host: Host, tenant: Tenant, list_id: str) -> store.StoredList:
+    """As `get`; of a list that was moved to another vendor, the one that goes on in its place."""
+    one = await get(host, tenant, list_id)
+    while one.moved_to is not None:
+        one = await get(host, tenant, one.moved_to)
+    return one
+
+
+async def settled(host: Host, tenant: Tenant, list_id: str) -> store.StoredList:
+    """As `get`; 409 while a migration works on the list."""
+    one = await get(host, tenant, list_id)
+    if one.migration_id is not None:
+        raise Problem("list.busy", f"the migration {one.migration_id} works on this list")
+    return one
+
+
 def destination_of(tenant: Tenant, name: str) -> Destination:
     destination = tenant.destinations.get(name)
     if destination is None:
@@ -67,11 +83,11 @@ async def talk(
     destination: Destination,
     verb: Verb,
     exchange: Exchange[Any],
-    delivery: StoredDelivery,
+    delivery: StoredDelivery | None = None,
     operation_id: str | None = None,
 ) -> Any:
     """Drive an exchange that puts no contacts anywhere; a vendor's refusal becomes a `Problem`."""
-    channel = host.accounts.channel(destination, Purpose(verb.value, operation_id, delivery.id))
+    channel = host.accounts.channel(destination, Purpose(verb.value, operation_id, delivery.id if delivery else None))
     try:
         return await run(exchange, channel, Patience.of(host.config.server.budget))
     except CannotDo as error:
@@ -96,7 +112,7 @@ async def remotes_of(host: Host, delivery: StoredDelivery) -> list[RemoteList]:
 
 async def rename(host: Host, tenant: Tenant, list_id: str, name: str | None, description: str | None) -> None:
     """Change name or description, at the vendors first: a vendor that cannot rename refuses the whole change."""
-    one = await get(host, tenant, list_id)
+    one = await settled(host, tenant, list_id)
     deliveries = await host.database.run(stored.of_list, list_id)
     there = [(delivery, remotes) for delivery in deliveries if (remotes := await remotes_of(host, delivery))]
     for delivery, _ in there:
@@ -118,7 +134,7 @@ async def rename(host: Host, tenant: Tenant, list_id: str, name: str | None, des
 
 async def remove_contact(host: Host, tenant: Tenant, list_id: str, contact_id: str) -> None:
     """Take one contact off a list, at the vendor too when the vendor has it."""
-    await get(host, tenant, list_id)
+    await settled(host, tenant, list_id)
     found = await host.database.run(chunks.get_contact, list_id, contact_id)
     if found is None:
         raise Problem("not_found", "there is no such contact on this list")

@@ -7,22 +7,24 @@ from functools import partial
 from typing import Any
 
 from gateway import working
+from gateway.engine.deferred import DeferredEngine
 from gateway.engine.liveness import Liveness, open_liveness
+from gateway.engine.port import Engine
 from gateway.host import Host
+from gateway.late_transport import LateTransport
 from gateway.operations import OperationLedger
 from gateway.registry import Registry
 from gateway.retention import keep_removing
 from gateway.settings import Config
 from gateway.store import uploads
 from gateway.store.database import Database
-from gateway.transport import Transport, production_transport
 
 
 @asynccontextmanager
 async def running(
     registry: Registry,
     config: Config,
-    make_transport: Callable[[], Any] = production_transport,
+    make_transport: Callable[[], Any] | None = None,
     *,
     engine: bool = False,
     on_lost: Callable[[], None] = lambda: None,
@@ -30,7 +32,8 @@ async def running(
     """A host with its database open; on leaving, running work may end.
 
     `on_lost` is told when others take this process for dead: its work is theirs, and it does none any more.
-    `engine`: also finish what dead processes left, and let tenants take turns with their long lists.
+    `engine`: also finish what dead processes left, and let tenants take turns with their long lists. It starts when
+    there is such work.
     """
     async with AsyncExitStack() as stack:
         database = Database(config.database)
@@ -44,7 +47,7 @@ async def running(
         liveness = open_liveness(config.database, lost)
         await liveness.start()
         stack.push_async_callback(liveness.close)
-        transport = Transport(make_transport)
+        transport = LateTransport(make_transport)
         stack.push_async_callback(transport.close)
         host = Host(registry, config, database, transport, liveness.executor)
         host.works_by(partial(working.perform, host), partial(working.abandon, host))
@@ -67,10 +70,15 @@ async def _removing(host: Host) -> AsyncIterator[None]:
 
 
 async def _start_engine(host: Host, liveness: Liveness) -> None:
-    from gateway.engine.dbos_engine import DbosEngine  # takes a second: only where it is used
+    url, ledger = host.config.database, OperationLedger(host.database)
+
+    def make() -> Engine:
+        from gateway.engine.dbos_engine import DbosEngine  # takes a second and 30 MiB: only when there is work for it
+
+        return DbosEngine(url, liveness, ledger, host.operations.run)
 
     await _discard_orphans(host, liveness)
-    engine = DbosEngine(host.config.database, liveness, OperationLedger(host.database), host.operations.run)
+    engine = DeferredEngine(liveness, ledger, make)
     await engine.start()
     host.operations.engine = engine
 

@@ -8,10 +8,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from gateway.canonical import Contact, Fault, ListHead, LossEntry, LossReport, Mode, Profile
-from gateway.contract import ActivationKind, AnyAdapter, Plan, Settings
+from gateway.contract import ActivationKind, AnyAdapter, Examination, Plan, Settings
 from gateway.ingest import ProfileBuilder
 from gateway.problem import ErrorItem, Problem, pointer
-from gateway.routing import Asked, destinations_for
+from gateway.routing import NO_REROUTINGS, Asked, Reroutings, describe, destinations_for
 from gateway.settings import Destination, Tenant, explain
 
 _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -40,13 +40,14 @@ Chain = tuple[str, ...]
 
 
 class Router:
-    """Says where each contact of one list goes."""
+    """Says where each contact of one list goes. `reroutings` are those that it follows, for the whole list the same."""
 
-    def __init__(self, tenant: Tenant, head: ListHead, size: int) -> None:
-        self._tenant, self._head, self._size = tenant, head, size
+    def __init__(self, tenant: Tenant, head: ListHead, size: int, reroutings: Reroutings = NO_REROUTINGS) -> None:
+        self._tenant, self._head, self._size, self.reroutings = tenant, head, size, reroutings
 
     def chain_of(self, contact: Contact) -> Chain:
-        return destinations_for(self._tenant, Asked(self._tenant.name, self._head, self._size, contact))
+        asked = Asked(self._tenant.name, self._head, self._size, contact)
+        return destinations_for(self._tenant, asked, self.reroutings)
 
 
 def profiles_of(router: Router, contacts: Iterable[Contact]) -> dict[Chain, Profile]:
@@ -69,6 +70,23 @@ def destination_of(tenant: Tenant, name: str, at: str = "/destination") -> Desti
             [ErrorItem(pointer=at, code="destination.unknown", detail=f"there are: {known}")],
         )
     return destination
+
+
+def refuse_missing_targets(tenant: Tenant, chains: Iterable[Chain], reroutings: Reroutings) -> None:
+    """422 when a destination that is not configured any more stands in for another one that a contact is for.
+
+    Neither may the list go to the old destination by accident, nor its contacts be lost.
+    """
+    targets = {rule.target: rule for rule in reroutings.values() if rule.mode in ("full", "percent")}
+    for name in dict.fromkeys(name for chain in chains for name in chain):
+        if name not in tenant.destinations and name in targets:
+            rule = targets[name]
+            detail = (
+                f"{name} stands in for {rule.source} ({describe(rule)}, by {rule.by}) and is not in the configuration "
+                "any more: configure it, or switch the rerouting off"
+            )
+            item = ErrorItem(pointer="/destination", code="rerouting.impossible", detail=detail)
+            raise Problem("rerouting.impossible", detail, [item])
 
 
 def check_vendor_options(head: ListHead, adapters: Iterable[AnyAdapter]) -> None:
@@ -151,10 +169,14 @@ class Draft:
 
     def examine(self, contact: Contact) -> tuple[Fault, ...]:
         """Why this destination refuses the contact; nothing when it is carried, its losses being counted."""
+        return self.judge(contact).faults
+
+    def judge(self, contact: Contact) -> Examination:
+        """As `examine`, with the losses of this contact."""
         found = self.destination.adapter.examine(self.head, self.profile, self.options, contact)
         if not found.faults:
             self.report.add_contact(found.losses)
-        return found.faults
+        return found
 
     def next_place(self) -> tuple[int, int]:
         """(part, batch) of the next contact that is carried, both counted from 1."""

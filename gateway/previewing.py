@@ -1,7 +1,7 @@
 """What would be sent, exactly, and what would be lost: the adapters' own generators, fed their own successes."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +10,7 @@ from pydantic import Field
 
 from gateway.canonical import Contact, Fault, ListHead, LossEntry, Mode, Outcome
 from gateway.canonical.lists import Activation
-from gateway.contract import ActivationKind, AnyAdapter, Batch, CannotDo, Fidelity, Job, Style
+from gateway.contract import ActivationKind, AnyAdapter, Batch, CannotDo, Contacts, Job, Request, Style
 from gateway.driver import rehearse
 from gateway.encoding import REDACTED, encode
 from gateway.ingest import Intake, Rejected
@@ -24,15 +24,20 @@ from gateway.planning import (
     draft,
     profile_of,
     refuse_losses,
+    refuse_missing_targets,
     remote_key,
 )
 from gateway.problem import Problem
 from gateway.resources import FaultOut, Resource
-from gateway.routing import Asked, explain
+from gateway.routing import NO_REROUTINGS, Asked, Reroutings, explain
 from gateway.settings import Destination, Tenant
+from gateway.vendors import FieldOut, fields_out
 
 REQUESTS_SHOWN = 50
 BODY_SHOWN = 256 << 10
+
+Batches = Iterable[tuple[int, int, Contacts]]
+"""(part, batch, contacts) of a draft that has carried them, in order."""
 
 
 class RequestOut(Resource):
@@ -46,13 +51,6 @@ class RequestOut(Resource):
     body_bytes: int
     digest: str
     truncated: bool = Field(False, description="the body is longer than what is shown")
-
-
-class FidelityOut(Resource):
-    field: str
-    to: str
-    fidelity: Fidelity
-    why: str
 
 
 class RowOut(Resource):
@@ -72,7 +70,7 @@ class DestinationPreview(Resource):
     seconds: float = Field(description="at least, at the rate that the vendor allows")
     requests: list[RequestOut] = Field(description="the first 50")
     losses: list[LossEntry]
-    fidelity: list[FidelityOut]
+    fidelity: list[FieldOut]
     rejected: list[RowOut]
     refused: str | None = Field(None, description="why this destination cannot take the list at all")
 
@@ -94,20 +92,25 @@ def preview(
     head: ListHead,
     intake: Intake,
     wanted: Sequence[str] | str | None,
+    reroutings: Reroutings = NO_REROUTINGS,
 ) -> Preview:
-    """Rehearse the list for its routes, or for the destinations that are asked for. Blocking: run it in a thread."""
+    """Rehearse the list for its routes, or for the destinations that are asked for. Blocking: run it in a thread.
+
+    What a caller names to be shown is shown itself, whoever stands in for it.
+    """
     if intake.received == 0:
         raise Problem("list.empty", "send at least one contact")
     check_vendor_options(head, adapters.values())
     now = datetime.now(UTC)
     people = list(intake.contacts())
     everyone = Counter(outcome for outcome, _ in intake.rows())
-    router = Router(tenant, head, len(people))
+    router = Router(tenant, head, len(people), reroutings)
     if wanted is None:
         groups: dict[Chain, list[Contact]] = {}
         for contact in people:
             groups.setdefault(router.chain_of(contact), []).append(contact)
         unrouted = len(groups.pop((), []))
+        refuse_missing_targets(tenant, groups, reroutings)
         chosen = [(chain[0], group) for chain, group in groups.items()]
     else:
         unrouted = 0
@@ -139,12 +142,11 @@ def _preview_one(
     try:
         placed = _place(destination, head, contacts, now)
         refuse_losses(head, [placed.planned])
-        requests = _rehearsed(placed, head, now)
+        requests = list(rehearsed(placed.planned, head, placed.batches()))
     except Problem as problem:
         refused = problem.detail
     except CannotDo as error:
         refused = error.why
-    per_minute = destination.limits.requests_per_minute
     return DestinationPreview(
         destination=name,
         adapter=adapter.name,
@@ -152,16 +154,19 @@ def _preview_one(
         contacts=placed.planned.carried if placed else 0,
         remote_lists=placed.planned.parts if placed else 0,
         calls=len(requests),
-        seconds=round(max(len(requests) - per_minute, 0) * 60 / per_minute, 1),
+        seconds=seconds_for(len(requests), destination),
         requests=[_shown(destination, step, request) for step, request in requests[:REQUESTS_SHOWN]],
         losses=placed.planned.losses if placed else [],
-        fidelity=[
-            FidelityOut(field=rule.field, to=rule.to, fidelity=rule.fidelity, why=rule.why)
-            for rule in adapter.fields.rules
-        ],
+        fidelity=fields_out(adapter),
         rejected=[RowOut(row=one.row, faults=_faults(faults)) for one, faults in placed.refused] if placed else [],
         refused=refused,
     )
+
+
+def seconds_for(calls: int, destination: Destination) -> float:
+    """How long so many calls take at least, at the destination's rate."""
+    per_minute = destination.limits.requests_per_minute
+    return round(max(calls - per_minute, 0) * 60 / per_minute, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +174,11 @@ class _Placed:
     """A draft with its contacts, by part and batch, and those that its adapter refuses."""
 
     planned: Draft
-    batches: dict[int, dict[int, list[Contact]]]
+    carried: dict[tuple[int, int], list[Contact]]
     refused: list[tuple[Contact, tuple[Fault, ...]]]
+
+    def batches(self) -> Batches:
+        return ((part, number, people) for (part, number), people in self.carried.items())
 
 
 def _place(destination: Destination, head: ListHead, contacts: Sequence[Contact], now: datetime) -> _Placed:
@@ -180,14 +188,16 @@ def _place(destination: Destination, head: ListHead, contacts: Sequence[Contact]
         if faults:
             placed.refused.append((contact, faults))
         else:
-            part, batch = placed.planned.next_place()
-            placed.batches.setdefault(part, {}).setdefault(batch, []).append(contact)
+            placed.carried.setdefault(placed.planned.next_place(), []).append(contact)
     return placed
 
 
-def _rehearsed(placed: _Placed, head: ListHead, now: datetime) -> list[tuple[str, Any]]:
-    """The requests of a draft, in the order of sending. A vendor that dials is shown as if the list were started."""
-    planned, batches = placed.planned, placed.batches
+def rehearsed(planned: Draft, head: ListHead, batches: Batches) -> Iterator[tuple[str, Request]]:
+    """(step, request) of a draft, in the order of sending. A vendor that dials is shown as if the list were started.
+
+    `planned` has carried all its contacts, so that the number of remote lists is known. One batch
+    is looked at after the other.
+    """
     adapter = planned.destination.adapter
     dials = adapter.activation is ActivationKind.DIALS
     shown_head = head.model_copy(update={"activation": Activation(mode=Mode.START)}) if dials else head
@@ -197,32 +207,29 @@ def _rehearsed(placed: _Placed, head: ListHead, now: datetime) -> list[tuple[str
             profile=planned.profile,
             options=planned.options,
             key=remote_key("preview", part),
-            now=now,
+            now=planned.now,
             part=part,
             parts=planned.parts,
             start=dials,
         )
-        for part in batches
+        for part in range(1, planned.parts + 1)
     }
-    requests: list[tuple[str, Any]] = []
     remotes: dict[int, Any] = {}
     if planned.plan.style is Style.CREATE and jobs:
         assert adapter.create is not None
         rehearsal = rehearse(adapter.create(tuple(jobs.values())))
-        requests += rehearsal.requests
+        yield from rehearsal.requests
         remotes = dict(zip(jobs, rehearsal.result, strict=True))
-    for part, numbered in batches.items():
-        for number, people in numbered.items():
-            batch = Batch(number, f"{jobs[part].key}-{number}", people)
-            if part not in remotes:
-                assert adapter.deliver is not None
-                rehearsal = rehearse(adapter.deliver(jobs[part], batch))
-                remotes[part] = rehearsal.result.remote
-            else:
-                assert adapter.append is not None
-                rehearsal = rehearse(adapter.append(jobs[part], remotes[part], batch))
-            requests += rehearsal.requests
-    return requests
+    for part, number, people in batches:
+        batch = Batch(number, f"{jobs[part].key}-{number}", people)
+        if part not in remotes:
+            assert adapter.deliver is not None
+            rehearsal = rehearse(adapter.deliver(jobs[part], batch))
+            remotes[part] = rehearsal.result.remote
+        else:
+            assert adapter.append is not None
+            rehearsal = rehearse(adapter.append(jobs[part], remotes[part], batch))
+        yield from rehearsal.requests
 
 
 def _shown(destination: Any, step: str, request: Any) -> RequestOut:
@@ -259,12 +266,14 @@ class Explanation(Resource):
     unrouted: int
 
 
-def explain_routes(tenant: Tenant, head: ListHead, intake: Intake) -> Explanation:
-    """Every route as it is judged for every contact of the list."""
+def explain_routes(
+    tenant: Tenant, head: ListHead, intake: Intake, reroutings: Reroutings = NO_REROUTINGS
+) -> Explanation:
+    """Every route as it is judged for every contact of the list, and who stands in for its destinations."""
     told: dict[int | None, tuple[tuple[str, ...], Counter[str], int]] = {}
     unrouted, size = 0, intake.kept
     for contact in intake.contacts():
-        considered = explain(tenant, Asked(tenant.name, head, size, contact))
+        considered = explain(tenant, Asked(tenant.name, head, size, contact), reroutings)
         unrouted += not any(one.chosen for one in considered)
         for one in considered:
             destinations, why, takes = told.get(one.route, (one.destinations, Counter(), 0))

@@ -18,7 +18,7 @@ from gateway.ingest import Intake, Normaliser, SourceError, collect
 from gateway.problem import Problem
 from gateway.settings import Tenant
 from gateway.sources import FileParameters, open_file, source_problem
-from gateway.store import chunks, keys, uploads
+from gateway.store import chunks, keys, reroutings, uploads
 from gateway.store import lists as store
 from gateway.store import operations as work
 from gateway.store.database import new_id
@@ -48,7 +48,7 @@ class Upload:
 
 async def create(host: Host, tenant: Tenant, head: ListHead, upload: Upload, key: str | None = None) -> Created:
     """Store a list whose contacts stand in an upload, and start the work: durable when this returns."""
-    creating.check_head(host, tenant, head)
+    creating.check_head(host, tenant, head, await host.database.run(reroutings.in_force, tenant.name))
     created = Created(new_id("cl"), new_id("op"))
 
     def write(connection: Connection) -> None:
@@ -69,6 +69,7 @@ async def append(host: Host, tenant: Tenant, one: store.StoredList, upload: Uplo
         if now is None or now.deleted_at:
             raise Problem("not_found", "the list is deleted")
         creating.refuse_if_emptied(now)
+        creating.refuse_if_moving(now)
         _add_operation(connection, host, tenant, created, "append", upload, key)
 
     await host.database.run(write)
@@ -99,9 +100,13 @@ async def read(host: Host, tenant: Tenant, one: StoredOperation, leg: Leg) -> No
         found = await host.database.run(store.get_list, tenant.name, one.list_id)
         assert found is not None
         intake = await asyncio.to_thread(_take_in, host, tenant, found, upload, append=one.kind == "append")
-        await leg.go_on()
-        planned = await asyncio.to_thread(creating.plan, host, tenant, found.head, intake)
-        await asyncio.to_thread(_store, host, one, planned)
+        while True:
+            await leg.go_on()
+            rules = await host.database.run(reroutings.in_force, tenant.name)
+            planned = await asyncio.to_thread(creating.plan, host, tenant, found.head, intake, rules)
+            if await asyncio.to_thread(_store, host, one, planned):
+                break
+            await host.database.run(_forget, one)
     except (Problem, Cancelled):
         await host.database.run(discard, one)
         raise
@@ -120,15 +125,20 @@ def _take_in(host: Host, tenant: Tenant, one: store.StoredList, upload: Upload, 
         raise source_problem(error) from None
 
 
-def _store(host: Host, one: StoredOperation, planned: Planned) -> None:
-    """In many small transactions, so that others get their turn; the last one makes it count."""
+def _store(host: Host, one: StoredOperation, planned: Planned) -> bool:
+    """In many small transactions, so that others get their turn; the last one makes it count.
+
+    False when the tenant was rerouted meanwhile: then nothing of it counts.
+    """
     call = host.database.call
     layout = call(creating.lay_out, one.list_id, planned)
     writer = call(chunks.writer, one.list_id, one.id)
     for rows in creating.fill(planned, writer, layout.fillings(planned, writer)):
         call(chunks.write, writer, rows)
 
-    def finish(connection: Connection) -> None:
+    def finish(connection: Connection) -> bool:
+        if reroutings.in_force(connection, one.tenant, to_act=True) != planned.router.reroutings:
+            return False
         creating.store_deliveries(connection, one.list_id, one.id, planned, layout)
         if one.kind == "create":
             source = planned.intake.info.model_dump(mode="json")
@@ -136,8 +146,9 @@ def _store(host: Host, one: StoredOperation, planned: Planned) -> None:
         work.change_operation(connection, one.id, stage="delivering", input=None)
         assert one.input is not None
         uploads.discard(connection, one.input["upload"])
+        return True
 
-    call(finish)
+    return call(finish)
 
 
 def _forget(connection: Connection, one: StoredOperation) -> None:

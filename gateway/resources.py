@@ -8,7 +8,7 @@ from gateway.canonical import Contact, Counts, LossEntry, Outcome, State, state_
 from gateway.canonical.contacts import TEXT_FIELDS
 from gateway.ingest import Rejected, SourceInfo
 from gateway.store import attempts as tried
-from gateway.store import chunks
+from gateway.store import chunks, moves
 from gateway.store import deliveries as stored
 from gateway.store import lists as store
 from gateway.store import operations as work
@@ -68,6 +68,7 @@ class DeliveryOut(Resource):
     losses: list[LossEntry]
     detail: str | None = None
     superseded_by: str | None = None
+    moved_to: str | None = Field(None, description="the list that has its contacts now, at another vendor")
     attempts: list[AttemptOut] = Field(default_factory=list, description="the newest 20; not in pages of lists")
 
 
@@ -92,6 +93,7 @@ class ListOut(Resource):
     created_at: str
     updated_at: str
     operation: OperationRef | None
+    moved_to: str | None = Field(None, description="the list that goes on in its place, at another vendor")
     remains: str | None = Field(
         None, description="what is still at a vendor after a delete; since when the contacts are removed"
     )
@@ -168,6 +170,7 @@ def list_out(connection: Any, one: store.StoredList, *, attempts: bool = True) -
         created_at=one.created_at,
         updated_at=one.updated_at,
         operation=OperationRef(id=operation, href=f"/v1/operations/{operation}") if operation else None,
+        moved_to=one.moved_to,
         remains=one.remains,
     )
 
@@ -204,6 +207,7 @@ def _delivery(
         losses=delivery.losses,
         detail=delivery.detail,
         superseded_by=delivery.superseded_by,
+        moved_to=delivery.moved_to,
         attempts=[AttemptOut.model_validate(one, from_attributes=False, extra="ignore") for one in shown],
     )
 
@@ -228,8 +232,17 @@ def contact_out(one: StoredContact) -> ContactOut:
     )
 
 
+def _told(connection: Any, one: work.StoredOperation) -> tuple[Counts, str]:
+    """The outcomes so far, and what the operation is about: a list, or a migration of several."""
+    if not one.list_id.startswith("mg_"):
+        return chunks.counts(connection, one.list_id)[0], f"/v1/contact-lists/{one.list_id}"
+    targets = [moving.target_list_id for moving in moves.lists_of(connection, one.list_id)]
+    counts = [chunks.counts(connection, target)[0] for target in targets if target is not None]
+    return sum(counts, Counts()), f"/v1/migrations/{one.list_id}"
+
+
 def operation_out(connection: Any, one: work.StoredOperation) -> OperationOut:
-    counts, _, _ = chunks.counts(connection, one.list_id)
+    counts, href = _told(connection, one)
     return OperationOut(
         id=one.id,
         kind=one.kind,
@@ -237,7 +250,7 @@ def operation_out(connection: Any, one: work.StoredOperation) -> OperationOut:
         done=one.done,
         stage=one.stage,
         counts=counts,
-        result=OperationResult(href=f"/v1/contact-lists/{one.list_id}"),
+        result=OperationResult(href=href),
         error=OperationError.model_validate(one.error) if one.error else None,
         created_at=one.created_at,
         updated_at=one.updated_at,

@@ -1,12 +1,23 @@
-"""Which destinations a contact goes to: the tenant's ordered routes, first match wins."""
+"""Which destinations a contact goes to: the tenant's ordered routes, first match wins; then who stands in for whom.
+
+A route or a request names a destination; a rerouting, which an operator switches at run time, may put another one in
+its place. It is looked up once and not followed further: with A to B and B to C, what was for A goes to B.
+"""
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from types import MappingProxyType
+from typing import Final
 
 from gateway.canonical import Contact, ListHead
 from gateway.settings import RouteIn, Tenant, When
+from gateway.store.reroutings import Rerouting
+
+Reroutings = Mapping[str, Rerouting]
+"""Those in force, by the destination that another one stands in for."""
+NO_REROUTINGS: Final[Reroutings] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +83,29 @@ def mismatch(route: RouteIn, asked: Asked) -> str | None:
     return next((why for test in TESTS if (why := test(route.when, asked))), None)
 
 
-def destinations_for(tenant: Tenant, asked: Asked) -> tuple[str, ...]:
+def destinations_for(tenant: Tenant, asked: Asked, reroutings: Reroutings = NO_REROUTINGS) -> tuple[str, ...]:
     """The destination and its fallbacks; empty when no route takes the contact."""
     if asked.head.destination is not None:
-        return (asked.head.destination,)
-    return next((tuple(route.to) for route in tenant.routes if mismatch(route, asked) is None), ())
+        named: tuple[str, ...] = (asked.head.destination,)
+    else:
+        named = next((tuple(route.to) for route in tenant.routes if mismatch(route, asked) is None), ())
+    return _rerouted(named, reroutings, asked) if reroutings else named
+
+
+def _rerouted(named: tuple[str, ...], reroutings: Reroutings, asked: Asked) -> tuple[str, ...]:
+    """The chain with those that stand in; one that would then be in it twice stays at its first place."""
+    return tuple(
+        dict.fromkeys(
+            rule.target if (rule := reroutings.get(name)) and stands_in(rule, asked) else name for name in named
+        )
+    )
+
+
+def stands_in(rule: Rerouting, asked: Asked) -> bool:
+    """Whether this contact goes to the rule's target instead of its source: a share of the numbers is sticky."""
+    if rule.mode == "percent":
+        return percentile(asked.tenant, asked.contact.phone) < (rule.percent or 0)
+    return rule.mode == "full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +118,35 @@ class Considered:
     why: str
 
 
-def explain(tenant: Tenant, asked: Asked) -> list[Considered]:
-    """Every route and why it takes this contact or not."""
+def explain(tenant: Tenant, asked: Asked, reroutings: Reroutings = NO_REROUTINGS) -> list[Considered]:
+    """Every route and why it takes this contact or not; of the chosen one also who stands in for its destinations."""
+    return [
+        replace(one, why="; ".join([one.why, *_stand_ins(tenant, one, reroutings, asked)])) if one.chosen else one
+        for one in _considered(tenant, asked)
+    ]
+
+
+def _stand_ins(tenant: Tenant, one: Considered, reroutings: Reroutings, asked: Asked) -> list[str]:
+    told = []
+    for rule in (reroutings[name] for name in one.destinations if name in reroutings):
+        words = f"{describe(rule)}: "
+        if rule.mode == "shadow":
+            words += f"{rule.source}, and {rule.target} is only rehearsed"
+        elif stands_in(rule, asked):
+            words += f"{rule.target} instead of {rule.source}"
+            words += "" if rule.target in tenant.destinations else ", which is not configured: the list is refused"
+        else:
+            words += f"{rule.source}, the contact is not among those that go to {rule.target}"
+        told.append(words)
+    return told
+
+
+def describe(rule: Rerouting) -> str:
+    """`full since 2026-01-31T...`: how far a rerouting goes, and since when."""
+    return f"{f'{rule.percent:g} %' if rule.mode == 'percent' else rule.mode} since {rule.at}"
+
+
+def _considered(tenant: Tenant, asked: Asked) -> list[Considered]:
     if asked.head.destination is not None:
         told = [Considered(None, (asked.head.destination,), True, "the request names this destination")]
         return told + [

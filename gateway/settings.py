@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
 
 from gateway import secret_refs
 from gateway.canonical.lists import Region
 from gateway.contract import AnyAdapter, Limits, Settings
+from gateway.migrating.keys import seed_of
 
 DEFAULT_PATH = "config/gateway.toml"
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
@@ -30,6 +31,7 @@ class Server(_Section):
     port: int = Field(8080, ge=0, le=65535)
     database: str = Field("sqlite:///gateway.db", description="`sqlite:///PATH` or `postgresql://USER@HOST/NAME`")
     operator_key: str | None = Field(None, description="reference to the key that opens /metrics from elsewhere")
+    signing_key: str | None = Field(None, description="reference to the Ed25519 key (PEM) that signs certificates")
     max_contacts: int = Field(5_000, ge=1, le=100_000, description="contacts in one request")
     max_body: int = Field(32, ge=1, le=4_096, description="MiB of one request body")
     max_upload: int = Field(4_096, ge=1, le=1_048_576, description="MiB of one CSV, NDJSON or XLSX upload")
@@ -125,7 +127,7 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A checked configuration. `keys` maps the SHA-256 of an API key to its tenant's name."""
+    """A checked configuration. `keys` maps the SHA-256 of an API key to its tenant's name; `signing_key` is PEM."""
 
     path: Path
     server: Server
@@ -133,6 +135,7 @@ class Config:
     keys: Mapping[bytes, str]
     operator_key: bytes | None
     retention: Retention = field(default_factory=Retention)
+    signing_key: SecretStr | None = None
 
     @property
     def database(self) -> str:
@@ -189,11 +192,12 @@ class _Checker:
         operator_key = None
         if file.server.operator_key is not None and self.secrets:
             operator_key = self._digest("server.operator_key", file.server.operator_key)
+        signing_key = self._signing_key(file.server.signing_key)
         if not file.server.database.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
             self.fault("server.database", "must be sqlite:///PATH or postgresql://USER@HOST/NAME")
         if self.faults:
             raise ConfigError(self.faults)
-        return Config(self.path, file.server, tenants, keys, operator_key, file.retention)
+        return Config(self.path, file.server, tenants, keys, operator_key, file.retention, signing_key)
 
     def _read(self) -> _File:
         try:
@@ -239,6 +243,17 @@ class _Checker:
         except secret_refs.SecretMissing as error:
             self.fault(key, str(error))
             return None
+
+    def _signing_key(self, reference: str | None) -> SecretStr | None:
+        if reference is None or not self.secrets:
+            return None
+        try:
+            pem = secret_refs.resolve(reference, self.path.parent)
+            seed_of(pem)
+        except (secret_refs.SecretMissing, ValueError) as error:
+            self.fault("server.signing_key", str(error))
+            return None
+        return SecretStr(pem)
 
     def _destination(self, tenant: str, name: str, given: DestinationIn) -> Destination | None:
         at = f"tenants.{tenant}.destinations.{name}"

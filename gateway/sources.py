@@ -1,5 +1,6 @@
 """A file and how it is to be read, as a source of contacts; what is wrong with it as a problem for the caller."""
 
+from collections.abc import Mapping
 from typing import IO
 
 import msgspec
@@ -32,12 +33,23 @@ class FileParameters(BaseModel):
     sheet: str | None = Field(None, description="of an XLSX file with several")
 
 
-def open_file(media_type: str, file: IO[bytes], parameters: FileParameters) -> Source:
-    """The source in a file; what is wrong with it, and an unknown media type, are problems."""
+def open_file(
+    media_type: str, file: IO[bytes], parameters: FileParameters, usual: Mapping[str, str] | None = None
+) -> Source:
+    """The source in a file; what is wrong with it, and an unknown media type, are problems.
+
+    `usual`: canonical fields and the columns of a CSV file where they usually stand.
+    """
     try:
         if media_type == "text/csv":
             mapping = _mapping(parameters.mapping)
-            return open_csv(file, delimiter=parameters.delimiter, encoding=parameters.encoding, mapping=mapping)  # type: ignore[arg-type]
+            return open_csv(
+                file,  # type: ignore[arg-type]
+                delimiter=parameters.delimiter,
+                encoding=parameters.encoding,
+                mapping=mapping,
+                usual=usual,
+            )
         if media_type == XLSX:
             return open_xlsx(file, mapping=_mapping(parameters.mapping), sheet=parameters.sheet)  # type: ignore[arg-type]
         if media_type in NDJSON:

@@ -10,14 +10,14 @@ from gateway.canonical import Mode, Outcome
 from gateway.canonical.faults import fault
 from gateway.canonical.lists import Activation
 from gateway.contract import Verb
-from gateway.creating import Created
+from gateway.creating import Created, refuse_if_moving
 from gateway.host import Host
 from gateway.managing import destination_of, get, remotes_of, require, talk
 from gateway.planning import activation_of, merged_options
 from gateway.problem import Problem
 from gateway.settings import Tenant
 from gateway.store import deliveries as stored
-from gateway.store import keys
+from gateway.store import keys, moves
 from gateway.store import lists as store
 from gateway.store import operations as work
 from gateway.store.chunks import Mark
@@ -39,6 +39,10 @@ async def activate(host: Host, tenant: Tenant, list_id: str, key: str | None = N
     one = await get(host, tenant, list_id)
     live = await _live(host, list_id)
     held = [delivery for delivery in live if delivery.activation == "held"]
+    unproven = await host.database.run(moves.unproven, list_id)
+    if unproven is not None:
+        why = f"that its source is quiet is not proven: see the migration {unproven}, and give your word there"
+        raise Problem("migration.not_quiet", why)
     if not held:
         return await _resume(host, tenant, one, live, key)
     head = one.head.model_copy(update={"activation": Activation(mode=Mode.START)})
@@ -79,6 +83,9 @@ async def _begin(host: Host, tenant: Tenant, created: Created, size: int = 0) ->
 
 
 def _add(connection: Connection, host: Host, tenant: Tenant, created: Created, kind: str, key: str | None) -> None:
+    one = store.get_list(connection, tenant.name, created.list_id, to_change=True)
+    if one is not None and (one.migration_id is not None or kind != "delete"):
+        refuse_if_moving(one)
     work.add_operation(connection, created.operation_id, tenant.name, created.list_id, kind, host.operations.owner)
     if key is not None:
         keys.key_operation(connection, tenant.name, key, created.operation_id)

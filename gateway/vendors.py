@@ -62,6 +62,13 @@ def limits_out(limits: Limits) -> LimitsOut:
     return LimitsOut(**{name: getattr(limits, name) for name in LimitsOut.model_fields})
 
 
+def fields_out(adapter: AnyAdapter) -> list[FieldOut]:
+    """Where each canonical field goes."""
+    return [
+        FieldOut(field=rule.field, to=rule.to, fidelity=rule.fidelity, why=rule.why) for rule in adapter.fields.rules
+    ]
+
+
 def vendor_out(adapter: AnyAdapter) -> VendorOut:
     """An adapter's data as the API shows it."""
     return VendorOut(
@@ -77,10 +84,7 @@ def vendor_out(adapter: AnyAdapter) -> VendorOut:
             for known in [adapter.capability(verb)]
         },
         limits=limits_out(adapter.limits),
-        fields=[
-            FieldOut(field=rule.field, to=rule.to, fidelity=rule.fidelity, why=rule.why)
-            for rule in adapter.fields.rules
-        ],
+        fields=fields_out(adapter),
         facts=[FactOut(name=fact.name, value=fact.value, evidence=fact.evidence) for fact in adapter.facts],
         credentials=list(adapter.credentials.model_fields),
         options=adapter.options.model_json_schema(),

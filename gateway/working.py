@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from gateway import reading, switching
 from gateway.dispatch import Leg
 from gateway.host import Host
+from gateway.migrating import applying, plans, requesting, returning, shadowing
 from gateway.problem import Problem
 from gateway.settings import Tenant
 from gateway.store import operations as work
@@ -15,6 +16,7 @@ async def _deliver(host: Host, tenant: Tenant, one: StoredOperation, leg: Leg) -
     if one.input is not None:
         await reading.read(host, tenant, one, leg)
     await host.courier.deliver(tenant, one.list_id, leg)
+    await shadowing.shadow(host, tenant, one, leg)
 
 
 async def _stop(host: Host, tenant: Tenant, one: StoredOperation, _: Leg) -> None:
@@ -31,6 +33,18 @@ async def _delete(host: Host, tenant: Tenant, one: StoredOperation, _: Leg) -> N
     await switching.perform_delete(host, tenant, one)
 
 
+async def _plan(host: Host, tenant: Tenant, one: StoredOperation, leg: Leg) -> None:
+    await plans.perform(host, tenant, await requesting.get(host, tenant, one.list_id), one, leg)
+
+
+async def _migrate(host: Host, tenant: Tenant, one: StoredOperation, leg: Leg) -> None:
+    await applying.perform(host, tenant, await requesting.get(host, tenant, one.list_id), one, leg)
+
+
+async def _roll_back(host: Host, tenant: Tenant, one: StoredOperation, leg: Leg) -> None:
+    await returning.perform(host, tenant, await requesting.get(host, tenant, one.list_id), one, leg)
+
+
 KINDS: Mapping[str, Callable[[Host, Tenant, StoredOperation, Leg], Awaitable[None]]] = {
     "create": _deliver,
     "append": _deliver,
@@ -38,6 +52,9 @@ KINDS: Mapping[str, Callable[[Host, Tenant, StoredOperation, Leg], Awaitable[Non
     "stop": _stop,
     "resume": _resume,
     "delete": _delete,
+    requesting.PLAN: _plan,
+    requesting.APPLY: _migrate,
+    requesting.ROLLBACK: _roll_back,
 }
 DELIVERING = ("create", "append", "activate")
 
@@ -52,6 +69,9 @@ async def perform(host: Host, one: StoredOperation, leg: Leg) -> None:
 
 async def abandon(host: Host, one: StoredOperation) -> None:
     """The work cannot go on: settle what it leaves behind."""
+    if one.kind in requesting.KINDS:
+        await applying.abandon(host, one.tenant, one)
+        return
     now = await host.database.run(work.any_operation, one.id)
     if now is not None and now.input is not None:
         await host.database.run(reading.discard, now)

@@ -10,10 +10,11 @@ from datetime import datetime
 from pydantic import SecretStr
 
 from adapters.exotel.csv_path import deliver
+from adapters.exotel.echoes import echo
 from adapters.exotel.exchanges import append, browse, check, create, delete, read, remove, rename, status
 from adapters.exotel.find import find
 from adapters.exotel.losses import examine, examine_list
-from adapters.exotel.mapping import FIELDS
+from adapters.exotel.mapping import COLUMNS, FIELDS, NUMBER
 from adapters.exotel.paths import plan
 from adapters.exotel.settings import Credentials, ListOptions, Options
 from gateway.contract import (
@@ -121,11 +122,13 @@ ADAPTER = Adapter(
     find=find,
     browse=browse,
     read=read,
+    echo=echo,
     status=status,
     rename=rename,
     delete=delete,
     remove=remove,
     check=check,
+    export={"phone": NUMBER.header, **COLUMNS},
     facts=FACTS,
     passthrough=PASSTHROUGH,
 )

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
-from adapters.exotel.codes import SUCCESSES, entry_failure, envelope_of, fails, rows, single
+from adapters.exotel.codes import SUCCESSES, Shown, entry_failure, envelope_of, fails, rows, single
 from adapters.exotel.mapping import csv_rows, number_forms, shown_number
 from adapters.exotel.matching import matched
 from adapters.exotel.paths import Way
@@ -27,7 +27,6 @@ from adapters.exotel.wire import (
 from adapters.toolkit.csv_rows import csv_chunks
 from gateway.contract import Batch, File, Json, Multipart, Refused, Reply, Request, Step, Unclear, WireOut, json_reply
 
-Records = tuple[Mapping[str, Any], ...]
 ORDER: Final = "date_created:asc"
 """The oldest first: a list that is made while pages are read comes at the end."""
 
@@ -255,18 +254,18 @@ def get_list(options: Options, sid: str) -> Step[Mapping[str, Any]]:
     )
 
 
-def get_lists(options: Options, name: str | None, offset: int, limit: int) -> Step[Records]:
+def get_lists(options: Options, name: str | None, offset: int, limit: int) -> Step[Shown]:
     """`GET /lists`: one page of lists, by name when given."""
     query = (("offset", str(offset)), ("limit", str(limit)), ("sort_by", ORDER))
     return _page("get_lists", _path(options, "lists"), query if name is None else (*query, ("name", name)))
 
 
-def get_contacts(options: Options, list_sid: str, offset: int, limit: int) -> Step[Records]:
+def get_contacts(options: Options, list_sid: str, offset: int, limit: int) -> Step[Shown]:
     """`GET /lists/{list_sid}/contacts`: one page of a list's contacts."""
     return _page(
         "get_contacts", _path(options, "lists", list_sid, "contacts"), (("offset", str(offset)), ("limit", str(limit)))
     )
 
 
-def _page(name: str, path: str, query: tuple[tuple[str, str], ...]) -> Step[Records]:
+def _page(name: str, path: str, query: tuple[tuple[str, str], ...]) -> Step[Shown]:
     return Step(name=name, request=Request("GET", path, query=query), read=rows, success=_succeeded, repeatable=True)

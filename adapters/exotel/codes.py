@@ -5,7 +5,8 @@ application codes are published for the sibling v2 API and presumed here.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 from adapters.exotel.wire import Entry, Envelope, rest_exception
 from gateway.canonical import Outcome
@@ -108,12 +109,21 @@ def single(reply: Reply) -> Entry:
     return entry
 
 
-def rows(reply: Reply) -> tuple[Mapping[str, object], ...]:
-    """The objects of a page; raises when any entry failed, since a page with holes proves no absence."""
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One page: its objects, and the total beside them, which may count the page or everything."""
+
+    records: tuple[Mapping[str, Any], ...]
+    total: int = 0
+
+
+def rows(reply: Reply) -> Shown:
+    """A page; raises when any entry failed, since a page with holes proves no absence."""
     envelope = envelope_of(reply)
     for entry in envelope.response:
         if fails(entry):
             raise entry_failure(entry)
     if "response" not in envelope.model_fields_set:
         raise ValueError("a page without entries")
-    return tuple(envelope.items())
+    total = (envelope.metadata or {}).get("total")
+    return Shown(tuple(envelope.items()), total if isinstance(total, int) else 0)

@@ -54,9 +54,7 @@ def deliver(job: Job[Options], batch: Batch) -> Exchange[Opened]:
         if found is None:
             raise Unclear(f"the vendor took upload {upload_id}, but does not show the list {name}")
         sid = found.id
-    extra = {"kind": way.kind.value, "upload_id": upload_id, "upload_batch": batch.key}
-    if attributes := [one.header for one in way.columns if one.attribute]:
-        extra["columns"] = ",".join(attributes)
+    extra = {**way.extra, "upload_id": upload_id, "upload_batch": batch.key}
     extra |= yield from _tag(job, sid)
     count = upload.stats.success if upload and upload.stats and is_settled(upload) else None
     return Opened(RemoteList(sid, name, job.key, count, extra), receipt)

@@ -6,7 +6,7 @@ from typing import Any
 from adapters.exotel import calls
 from adapters.exotel.codes import LINKED, code_of, entry_failure, fails
 from adapters.exotel.csv_path import append_csv
-from adapters.exotel.lookup import lists_named, lookup_list, scan_contacts
+from adapters.exotel.lookup import expect_whole, lists_named, lookup_list, read_contacts, scan_contacts
 from adapters.exotel.mapping import from_list, from_record, keyed_name, number_forms, shown_number, tag_of, to_record
 from adapters.exotel.matching import matched
 from adapters.exotel.paths import CEILINGS, way_into
@@ -137,17 +137,29 @@ def _rejected(entry: Entry, otherwise: str, sid: str | None = None) -> Item:
 
 
 def browse(options: Options, name: str | None, cursor: str | None, page_size: int) -> Exchange[Page[RemoteList]]:
-    """Lists of the account, oldest first; `cursor` is the offset of the next page."""
-    page = yield from lists_named(options, name, int(cursor or 0), page_size)
+    """Lists of the account, oldest first; `cursor` is a place (see `Place`)."""
+    page = yield from lists_named(options, name, cursor, page_size)
     lists = tuple(one for record in page.items if (one := from_list(record)) is not None)
-    return Page(lists, page.next_cursor)
+    return Page(lists, page.next_cursor, incomplete=page.incomplete)
 
 
 def read(remote: RemoteList, options: Options, cursor: str | None, page_size: int) -> Exchange[Page[RemoteContact]]:
-    """Contacts of a list; `cursor` is the offset of the next page."""
-    page = yield from scan_contacts(options, remote.id, int(cursor or 0), page_size)
+    """Contacts of a list, to a page with nothing new: the vendor's pages disagree on how long one is.
+
+    `cursor` is a place (see `Place`). Raises `Refused` when the vendor has no such list.
+    """
+    try:
+        page = yield from read_contacts(options, remote.id, cursor, page_size)
+        # An empty list, or none: how the contacts of none are shown is not documented.
+        if cursor is None and not page.items:
+            yield from ask(calls.get_list(options, remote.id))
+    except Refused as error:
+        if error.code in ("404", "1000"):
+            raise Refused(f"the vendor has no list {remote.id} (any more)", code=error.code) from error
+        raise
     columns = [name for name in remote.extra.get("columns", "").split(",") if name]
-    return Page(tuple(from_record(record, columns) for record in page.items), page.next_cursor)
+    contacts = tuple(from_record(record, columns) for record in page.items)
+    return Page(contacts, page.next_cursor, incomplete=page.incomplete)
 
 
 def status(remote: RemoteList, options: Options) -> Exchange[RemoteStatus]:
@@ -211,9 +223,11 @@ def remove(remote: RemoteList, contact: RemoteContact, options: Options) -> Exch
 
 
 def _sid_of(remote: RemoteList, phone: str, options: Options) -> Exchange[str | None]:
-    forms, cursor, nameless = number_forms(phone), "0", False
+    forms, nameless = number_forms(phone), False
+    cursor: str | None = None
     while True:
-        page: Page[Any] = yield from scan_contacts(options, remote.id, int(cursor), options.page_size)
+        page: Page[Any] = yield from scan_contacts(options, remote.id, cursor, options.page_size)
+        expect_whole(page)
         for record in page.items:
             number = shown_number(record)
             nameless = nameless or number is None

@@ -44,8 +44,8 @@ def _find_list(job: Job[Options], batch: Batch | None) -> Exchange[Finding]:
     found = yield from lookup_list(job.options, name)
     if found is None:
         return Finding(Verdict.NOT_SENT, detail=f"the account has no list {name}")
-    kind = way_of(job.profile, job.options).kind if batch else Kind.STATIC
-    remote = RemoteList(found.id, name, job.key, extra={"kind": kind.value})
+    made = way_of(job.profile, job.options).extra if batch else {"kind": Kind.STATIC.value}
+    remote = RemoteList(found.id, name, job.key, extra=made)
     if batch is None:
         return Finding(Verdict.ACCEPTED, remote)
     seen = yield from sightings(job.options, remote.id, batch)

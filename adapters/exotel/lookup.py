@@ -1,12 +1,15 @@
 """Reading lists and contacts page by page, and what it proves about a request whose outcome nobody knows."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from adapters.exotel import calls
+from adapters.exotel.codes import Shown
 from adapters.exotel.mapping import number_forms, shown_number
 from adapters.exotel.settings import Options
+from adapters.toolkit.pages import Place
 from gateway.contract import Batch, Exchange, Page, RemoteList, Unclear, ask
 
 PROVEN_PAGE: Final = 20
@@ -17,29 +20,63 @@ MAX_CONTACT_PAGE: Final = 500
 Records = Page[Mapping[str, Any]]
 
 
-def _page(records: tuple[Mapping[str, Any], ...], offset: int, limit: int) -> Records:
-    """The offset moves by the rows received, never by the limit asked for: the vendor may cap it (sheet 7.3)."""
-    last = len(records) < min(limit, PROVEN_PAGE)
-    return Page(records, None if last else str(offset + len(records)))
+def _page(shown: Shown, place: Place, limit: int) -> Records:
+    """A page of what is shown at this place. One of fewer rows than asked for, and than any is proven to have, is the
+    last, unless the vendor counts more."""
+    entries = [_name(record) for record in shown.records]
+    circle = place.circle(entries)
+    if circle:
+        return Page((), incomplete=circle)
+    short = len(entries) < min(limit, PROVEN_PAGE) and shown.total <= place.offset + len(entries)
+    return Page(shown.records, place.after(entries) if entries and not short else None)
 
 
-def lists_named(options: Options, name: str | None, offset: int, limit: int) -> Exchange[Records]:
-    """One page of lists."""
-    return _page((yield from ask(calls.get_lists(options, name, offset, limit))), offset, limit)
+def _name(record: Mapping[str, Any]) -> str:
+    return str(record.get("sid") or json.dumps(record, sort_keys=True))
 
 
-def scan_contacts(options: Options, list_sid: str, offset: int, limit: int) -> Exchange[Records]:
-    """One page of a list's contacts, of at most 500."""
-    limit = min(limit, MAX_CONTACT_PAGE)
-    return _page((yield from ask(calls.get_contacts(options, list_sid, offset, limit))), offset, limit)
+def lists_named(options: Options, name: str | None, cursor: str | None, limit: int) -> Exchange[Records]:
+    """One page of lists; `cursor` is a place (see `Place`)."""
+    place = Place.of(cursor)
+    return _page((yield from ask(calls.get_lists(options, name, place.offset, limit))), place, limit)
+
+
+def scan_contacts(options: Options, list_sid: str, cursor: str | None, limit: int) -> Exchange[Records]:
+    """One page of a list's contacts, of at most 500; `cursor` is a place (see `Place`)."""
+    place, limit = Place.of(cursor), min(limit, MAX_CONTACT_PAGE)
+    return _page((yield from ask(calls.get_contacts(options, list_sid, place.offset, limit))), place, limit)
+
+
+def read_contacts(options: Options, list_sid: str, cursor: str | None, limit: int) -> Exchange[Records]:
+    """As `scan_contacts`, but to a page with nothing new, each beginning with the last row of the one before: nobody
+    is missed because a page is short, or because the list changes meanwhile."""
+    place, limit = Place.of(cursor), min(max(limit, 2), MAX_CONTACT_PAGE)
+    shown = yield from ask(calls.get_contacts(options, list_sid, place.overlapping, limit))
+    entries = [_name(record) for record in shown.records]
+    moved = place.moved(entries)
+    if moved:
+        return Page((), incomplete=moved)
+    fresh = entries[place.known :]
+    if not fresh:
+        told = f"the vendor counts {shown.total} contacts and shows {place.offset}"
+        return Page((), incomplete=told if shown.total > place.offset else "")
+    return Page(shown.records[place.known :], place.after(fresh))
+
+
+def expect_whole(page: Records) -> None:
+    """Raise `Unclear` for a page behind which there is more than the vendor shows: it proves no absence."""
+    if page.incomplete:
+        raise Unclear(page.incomplete)
 
 
 def lookup_list(options: Options, name: str) -> Exchange[RemoteList | None]:
     """The list of exactly this name; None when the account provably has none. Raises `Unclear` when lists come
     without names, which proves nothing."""
-    cursor, nameless = "0", False
+    cursor: str | None = None
+    nameless = False
     while True:
-        page: Records = yield from lists_named(options, name, int(cursor), PROVEN_PAGE)
+        page: Records = yield from lists_named(options, name, cursor, PROVEN_PAGE)
+        expect_whole(page)
         for record in page.items:
             nameless = nameless or not isinstance(record.get("name"), str)
             if record.get("name") == name and isinstance(record.get("sid"), str):
@@ -64,9 +101,11 @@ class Sightings:
 def sightings(options: Options, list_sid: str, batch: Batch) -> Exchange[Sightings]:
     """Read the whole list for the batch's numbers: a call for each `page_size` contacts on it."""
     phone_of = {form: contact.phone for contact in batch.contacts for form in number_forms(contact.phone)}
-    seen, cursor = Sightings(), "0"
+    seen = Sightings()
+    cursor: str | None = None
     while True:
-        page: Records = yield from scan_contacts(options, list_sid, int(cursor), options.page_size)
+        page: Records = yield from scan_contacts(options, list_sid, cursor, options.page_size)
+        expect_whole(page)
         for record in page.items:
             number = shown_number(record)
             seen.nameless = seen.nameless or number is None

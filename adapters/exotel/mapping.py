@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from adapters.exotel.settings import CustomField
 from adapters.exotel.wire import ContactOut
+from adapters.toolkit.attribute_names import as_attributes
 from gateway.canonical import Contact
 from gateway.contract import FieldTable, Job, RemoteContact, RemoteList, carried, dropped, partly
 
@@ -93,17 +94,17 @@ def to_record(contact: Contact, custom: CustomField) -> ContactOut:
 def from_record(record: Mapping[str, Any], columns: Iterable[str] = ()) -> RemoteContact:
     """A contact read back. Fields other than `sid` are presumed to bear the names they are sent by.
 
-    `columns` are the attributes that the list was uploaded with.
+    `columns` are the attributes that the list was uploaded with. Where no number is shown, `phone` is empty.
     """
-    number, sid = record.get("number"), record.get("sid")
-    fields: dict[str, Any] = {} if number is None else {"phone": to_e164(str(number))}
+    sid = record.get("sid")
+    fields: dict[str, Any] = {"phone": to_e164(str(record.get("number") or ""))}
     fields |= {field: record[to] for field, to in COLUMNS.items() if record.get(to)}
     custom = record.get("custom_field") or record.get("custom") or {}
     inner = custom.get("key", custom) if isinstance(custom, dict) else {}
     attributes = {name: str(value) for name, value in (inner if isinstance(inner, dict) else custom).items()}
     attributes |= {name: str(record[name]) for name in columns if record.get(name)}
     if attributes:
-        fields["attributes"] = attributes
+        fields["attributes"] = as_attributes(attributes)
     return RemoteContact(fields, remote_id=sid if isinstance(sid, str) else None)
 
 

@@ -35,6 +35,12 @@ class Way:
         return (NUMBER.header, *(one.header for one in self.columns))
 
     @property
+    def extra(self) -> dict[str, str]:
+        """What is kept of a list that was made this way: its kind, and the attributes to look for when it is read."""
+        attributes = ",".join(one.header for one in self.columns if one.attribute)
+        return {"kind": self.kind.value} | ({"columns": attributes} if attributes else {})
+
+    @property
     def widest_row(self) -> int:
         """Bytes of the longest row that canonical contacts can make: every character four bytes, every cell quoted."""
         cells = (CHARACTERS[one.field.partition(".")[0]] * _BYTES_EACH + 3 for one in self.columns)

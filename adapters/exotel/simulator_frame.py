@@ -49,6 +49,12 @@ class Frame(Simulation):
     """How numbers are read back: `+`, `digits` (no plus sign) or `national` (India without its country)."""
     page_cap: int | None = None
     """Silently give at most so many rows a page."""
+    ignores_offset = False
+    """Every page is the first one."""
+    shows_total = False
+    """`metadata.total` of a page counts everything, not the page."""
+    hides_unknown_lists = False
+    """The contacts of a list that is not there are an empty page."""
     name_search = "partial"
     """`partial`, `exact`, or `ignored`."""
     single_put = "flat"
@@ -133,9 +139,10 @@ class Frame(Simulation):
         body = {"request_id": "r", "method": method, "http_code": bad.status, "response": failed(bad)}
         return JSONResponse(body, bad.status)
 
-    def _bulk(self, method: str, entries: list[Any], status: int = 207) -> Response:
+    def _bulk(self, method: str, entries: list[Any], status: int = 207, total: int | None = None) -> Response:
         good = sum(entry["code"] == 200 for entry in entries)
-        counts = {"failed": len(entries) - good, "total": len(entries), "success": good}
+        whole = len(entries) if total is None or not self.shows_total else total
+        counts = {"failed": len(entries) - good, "total": whole, "success": good}
         shown = entries[::-1] if self.shuffles else entries
         body = {"request_id": "r", "method": method, "http_code": status, "metadata": counts, "response": shown}
         return JSONResponse(body, status)
@@ -161,7 +168,7 @@ class Frame(Simulation):
         texts = {name: request.query_params.get(name, default) for name, default in (("offset", "0"), ("limit", "20"))}
         if not all(re.fullmatch(r"\d{1,9}", text) for text in texts.values()) or int(texts["limit"]) < 1:
             raise Bad(400, 1002, "offset and limit must be whole numbers")
-        offset, limit = int(texts["offset"]), int(texts["limit"])
+        offset, limit = 0 if self.ignores_offset else int(texts["offset"]), int(texts["limit"])
         if most is not None and limit > most:
             raise Bad(400, 1002, f"limit is {most} at most")
         return found[offset : offset + min(limit, self.page_cap or limit)]

@@ -53,7 +53,7 @@ class Lists(Frame):
         if order == "name:asc":
             found.sort(key=lambda one: one.name)
         page = self._page(request, found, None)
-        return self._bulk("GET", [done(self._shown_list(one)) for one in page], 200)
+        return self._bulk("GET", [done(self._shown_list(one)) for one in page], 200, len(found))
 
     def _change(self, one: LedgerList, texts: dict[str, str]) -> dict[str, Any]:
         name = texts.get("name", one.name)
@@ -134,12 +134,15 @@ class Lists(Frame):
         return self._bulk("POST", entries)
 
     async def get_list_contacts(self, request: Request) -> Response:
+        if self.hides_unknown_lists and request.path_params["sid"] not in self.ledger.lists:
+            return self._bulk("GET", [], 200, 0)
         one = self._list(request)
         for upload in self.uploads.values():
             if upload.list_sid == one.id:
                 self._look(upload)
-        page = self._page(request, list(self.members[one.id]), 500)
-        return self._bulk("GET", [done(self._shown_contact(sid)) for sid in page], 200)
+        members = list(self.members[one.id])
+        page = self._page(request, members, 500)
+        return self._bulk("GET", [done(self._shown_contact(sid)) for sid in page], 200, len(members))
 
     async def remove_contact(self, request: Request) -> Response:
         one, sid = self._list(request), request.path_params["contact"]

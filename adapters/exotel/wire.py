@@ -88,6 +88,7 @@ class Envelope(WireIn):
 
     request_id: str | None = None
     http_code: int | None = None
+    metadata: dict[str, Any] | None = None
     response: Annotated[tuple[Entry, ...], BeforeValidator(_as_entries)] = ()
 
     def items(self) -> Iterator[Mapping[str, Any]]:

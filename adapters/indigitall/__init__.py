@@ -9,7 +9,7 @@ https://documentation.iurny.com/docs/server-keys
 from datetime import datetime
 
 from adapters.indigitall.exchanges import append, check, deliver, plan
-from adapters.indigitall.mapping import FIELDS, examine, examine_list
+from adapters.indigitall.mapping import FIELDS, VARIABLES, examine, examine_list
 from adapters.indigitall.settings import Credentials, ListOptions, Options
 from gateway.contract import (
     ActivationKind,
@@ -105,6 +105,7 @@ ADAPTER = Adapter(
     deliver=deliver,
     append=append,
     check=check,
+    export={"phone": "contactCode", **{field: field for field in VARIABLES}},
     facts=FACTS,
     passthrough=(),
 )

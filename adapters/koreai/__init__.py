@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from adapters.koreai.examination import examine, examine_list
 from adapters.koreai.exchanges import append, create, find
-from adapters.koreai.mapping import FIELDS, START_NOTE
+from adapters.koreai.mapping import FIELDS, RECORD_KEYS, START_NOTE, echo
 from adapters.koreai.settings import Credentials, ListOptions, Options
 from adapters.koreai.tokens import AUTH
 from adapters.koreai.upkeep import browse, check, delete, read, rename, status
@@ -106,10 +106,12 @@ ADAPTER = Adapter(
     find=find,
     browse=browse,
     read=read,
+    echo=echo,
     status=status,
     rename=rename,
     delete=delete,
     check=check,
+    export={"phone": "phoneNumber", "id": "uniqueId", **RECORD_KEYS, "priority": "contactPriority"},
     counts_only=True,
     facts=FACTS,
     passthrough=PASSTHROUGH,

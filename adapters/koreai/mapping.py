@@ -3,10 +3,12 @@
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from adapters.koreai.settings import Options
 from adapters.koreai.wire import ListObject, NewList, Record
+from adapters.toolkit.attribute_names import as_attributes
 from gateway.canonical import Contact, DuplicatePolicy, ListHead
 from gateway.contract import FieldTable, Job, RemoteContact, RemoteList, carried, dropped, partly
 
@@ -157,10 +159,9 @@ def to_record(contact: Contact, options: Options) -> Record:
 
 
 def from_record(record: Mapping[str, Any]) -> RemoteContact:
-    """A record as `getAllContacts` shows it, in canonical fields. Raises `KeyError` when it has no number or id."""
-    fields: dict[str, Any] = {"phone": from_phone(str(record["phoneNumber"]))}
+    """A record as `getAllContacts` shows it, in canonical fields. Where no number is shown, `phone` is empty."""
     rest = {name: value for name, value in record.items() if name not in BOOKKEEPING and value is not None}
-    del rest["phoneNumber"]
+    fields: dict[str, Any] = {"phone": from_phone(str(rest.pop("phoneNumber", "")))}
     unique = str(rest.pop("uniqueId", ""))
     if unique:
         fields["id"] = unique
@@ -170,8 +171,14 @@ def from_record(record: Mapping[str, Any]) -> RemoteContact:
     if str(rest.get("contactPriority", "")).isdecimal():
         fields["priority"] = int(rest.pop("contactPriority"))
     if rest:
-        fields["attributes"] = {_attribute_name(name): _text(value) for name, value in rest.items()}
-    return RemoteContact(fields=fields, key=unique or None, remote_id=str(record["_id"]))
+        fields["attributes"] = as_attributes({name: _text(value) for name, value in rest.items()})
+    remote_id = record.get("_id")
+    return RemoteContact(fields=fields, key=unique or None, remote_id=None if remote_id is None else str(remote_id))
+
+
+def echo(job: Job[Options], contact: Contact) -> RemoteContact:
+    """What `from_record` makes of this contact's own record."""
+    return replace(from_record(to_record(contact, job.options)), remote_id=None)
 
 
 def from_phone(text: str) -> str:
@@ -182,12 +189,6 @@ def from_phone(text: str) -> str:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _attribute_name(key: str) -> str:
-    """A record key as an attribute name: what a name may not hold becomes an underscore."""
-    name = re.sub(r"[^A-Za-z0-9_]", "_", key)
-    return f"_{name}" if name[:1].isdigit() else name
 
 
 def from_list(shown: ListObject, key: str = "", extra: Mapping[str, str] | None = None) -> RemoteList:

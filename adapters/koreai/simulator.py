@@ -64,6 +64,10 @@ class KoreaiSimulation(Simulation):
     """The query parameter that pages through contacts; the vendor's pages name none."""
     pages_by_number = False
     """Whether that parameter takes a page number from 1, or the contacts to skip."""
+    repeats_first_page = False
+    """Whether that parameter is echoed, and the first contacts come all the same."""
+    hides_unknown_lists = False
+    """The contacts of a list that is not there are an empty page."""
     enforces_jti = True
     """Every token needs a `jti` of its own."""
     forbids_delete_in_use = True
@@ -206,10 +210,13 @@ class KoreaiSimulation(Simulation):
         return _success("Contact list deleted successfully", shown)
 
     async def _contacts(self, request: Request) -> Response:
-        shelf = self._shelf(request)
-        rows = shelf.entry.rows[: shelf.look(self.clock())]
+        if self.hides_unknown_lists and request.path_params["list_id"] not in self._shelves:
+            rows = []
+        else:
+            shelf = self._shelf(request)
+            rows = shelf.entry.rows[: shelf.look(self.clock())]
         skip = self._skip(request)
-        page = rows[skip : skip + 50]
+        page = rows[:50] if self.repeats_first_page else rows[skip : skip + 50]
         data = {
             "results": [self._contact(row) for row in page],
             "skip": skip,

@@ -2,10 +2,9 @@
 
 import json
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Final
 
-import jwt
-from jwt.algorithms import HMACAlgorithm
 from pydantic import SecretStr
 
 from adapters.koreai.settings import Credentials
@@ -16,15 +15,19 @@ LIFE: Final = timedelta(minutes=10)
 """At most an hour is allowed with a `jti` (SDK security page); a token here serves one request."""
 
 
-class _SecretOfAnyLength(HMACAlgorithm):
+@cache
+def _signer() -> Any:
     """HMAC without PyJWT's warning about short keys: the length of the client secret is the vendor's choice."""
+    import jwt  # with its cryptography 10 MiB: only where tokens are made
+    from jwt.algorithms import HMACAlgorithm
 
-    def check_key_length(self, key: Any) -> None:
-        return None
+    class SecretOfAnyLength(HMACAlgorithm):
+        def check_key_length(self, key: Any) -> None:
+            return None
 
-
-_SIGNER: Final = jwt.PyJWS(algorithms=[])
-_SIGNER.register_algorithm(ALGORITHM, _SecretOfAnyLength(HMACAlgorithm.SHA256))
+    signer = jwt.PyJWS(algorithms=[])
+    signer.register_algorithm(ALGORITHM, SecretOfAnyLength(HMACAlgorithm.SHA256))
+    return signer
 
 
 def token(credentials: Credentials, now: datetime, nonce: str) -> Token:
@@ -38,7 +41,7 @@ def token(credentials: Credentials, now: datetime, nonce: str) -> Token:
         "jti": nonce,
     }
     payload = json.dumps(claims, separators=(",", ":")).encode()
-    signed = _SIGNER.encode(payload, credentials.client_secret.get_secret_value(), algorithm=ALGORITHM)
+    signed: str = _signer().encode(payload, credentials.client_secret.get_secret_value(), algorithm=ALGORITHM)
     return Token(SecretStr(signed), expires_at, reusable=False)
 
 

@@ -4,6 +4,7 @@ from adapters.koreai.mapping import MAX_DESCRIPTION, cut, from_list, from_record
 from adapters.koreai.settings import Options
 from adapters.koreai.steps import all_lists, change_list, delete_list, list_contacts, list_details
 from adapters.koreai.wire import ContactPage, ListChange, ListObject
+from adapters.toolkit.pages import Place
 from gateway.contract import (
     CheckReport,
     Done,
@@ -28,24 +29,48 @@ def browse(options: Options, name: str | None, _cursor: str | None, _page_size: 
 
 
 def read(remote: RemoteList, options: Options, cursor: str | None, _page_size: int) -> Exchange[Page[RemoteContact]]:
-    """A page of contacts; the cursor is the number of contacts before it.
+    """A page of contacts; the cursor is a place (see `Place`). Raises `Refused` when the vendor has no such list.
 
     Only the first 50 are proven. Later ones need the option `page_parameter`; without it, or when the vendor takes no
     notice of it, the page says that it is incomplete.
     """
-    start = int(cursor or 0)
-    shown = yield from ask(list_contacts(options, remote.id, _paging(options, start)))
-    if shown.skip != start:
-        why = f"the vendor took no notice of {options.page_parameter}: asked to skip {start}, it skipped {shown.skip}"
+    place = Place.of(cursor)
+    shown = yield from _contacts(remote, options, place.offset)
+    if shown.skip != place.offset:
+        why = f"asked to skip {place.offset}, it skipped {shown.skip}"
+        why = f"the vendor took no notice of {options.page_parameter}: {why}"
         return Page(items=(), total=shown.total, incomplete=why)
     items = tuple(from_record(record) for record in shown.results)
-    end = start + len(items)
+    ids = [f"{one.remote_id} {one.fields['phone']}" for one in items]
+    circle = place.circle(ids)
+    if circle:
+        return Page(items=(), total=shown.total, incomplete=circle)
+    end = place.offset + len(items)
     if not _has_more(shown, end):
         return Page(items=items, total=shown.total)
     if options.page_parameter is None or not items:
         why = f"the vendor shows {end} of {shown.total or 'more'} contacts and documents no way to ask for the rest"
         return Page(items=items, total=shown.total, incomplete=f"{why} (option page_parameter)")
-    return Page(items=items, next_cursor=str(end), total=shown.total)
+    return Page(items=items, next_cursor=place.after(ids), total=shown.total)
+
+
+def _contacts(remote: RemoteList, options: Options, start: int) -> Exchange[ContactPage]:
+    """One page. How the vendor says that a list is not there is not documented: all lists are looked through then."""
+    refusal: Refused | None = None
+    try:
+        shown = yield from ask(list_contacts(options, remote.id, _paging(options, start)))
+    except NotAuthorised:
+        raise
+    except Refused as error:
+        refusal = error
+    if refusal is None and (shown.results or start):
+        return shown
+    lists = yield from ask(all_lists(options, [{"_id": remote.id, "name": remote.name}]))
+    if _with_id(lists, remote.id) is None:
+        raise Refused(f"the vendor has no list {remote.id} (any more)", code=refusal.code if refusal else "")
+    if refusal is not None:
+        raise refusal
+    return shown
 
 
 def _paging(options: Options, start: int) -> tuple[tuple[str, str], ...]:

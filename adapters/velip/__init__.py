@@ -10,7 +10,7 @@ from types import MappingProxyType
 from adapters.velip.deactivation import delete
 from adapters.velip.exchanges import browse, check, deliver, find, status
 from adapters.velip.fidelity import examine, examine_list
-from adapters.velip.mapping import FIELDS
+from adapters.velip.mapping import EXPORT, FIELDS
 from adapters.velip.settings import Credentials, ListOptions, Options
 from gateway.canonical import ListHead, Profile
 from gateway.contract import (
@@ -132,6 +132,7 @@ ADAPTER: Adapter[Credentials, Options] = Adapter(
     status=status,
     delete=delete,
     check=check,
+    export=EXPORT,
     counts_only=True,
     facts=FACTS,
     passthrough=PASSTHROUGH,

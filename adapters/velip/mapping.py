@@ -40,6 +40,11 @@ FIELDS: Final = FieldTable(
     )
 )
 
+EXPORT: Final = {"phone": "phone", "first_name": "name", "id": "cod_cli"} | {
+    f"attributes.{name}": name for name in COLUMNS if name.startswith("extra")
+}
+"""The columns of Velip's files. Its one name is a first name here, as nothing says where it divides."""
+
 
 @dataclass(frozen=True, slots=True)
 class Column:

@@ -7,7 +7,9 @@ API has no version number and no changelog of its own. The adapter's README has 
 """
 
 from adapters.voximplant import exchanges, findings, upkeep
+from adapters.voximplant.columns import TASK_PRIORITY, TASK_UUID, TEXT_COLUMNS
 from adapters.voximplant.fields import FIELDS, examine, examine_list
+from adapters.voximplant.mapping import echo
 from adapters.voximplant.settings import Credentials, ListOptions, Options
 from adapters.voximplant.tokens import token
 from gateway.contract import (
@@ -37,7 +39,9 @@ CAPABILITIES = {
         Evidence.VENDOR_CODE,
     ),
     Verb.BROWSE: Capability(Support.NATIVE, "1000 lists a call", Evidence.VENDOR_CODE),
-    Verb.READ: Capability(Support.NATIVE, "1000 contacts a call", Evidence.VENDOR_CODE),
+    Verb.READ: Capability(
+        Support.NATIVE, "1000 contacts a call, and one more that shows the end", Evidence.VENDOR_CODE
+    ),
     Verb.STATUS: Capability(Support.NATIVE, "the vendor gives no count of contacts", Evidence.DOCUMENTED),
     Verb.RENAME: Capability(Support.NATIVE, "the name; call lists have no description"),
     Verb.DELETE: Capability(Support.NATIVE, "a list in progress is stopped first", Evidence.VENDOR_CODE),
@@ -108,6 +112,7 @@ ADAPTER = Adapter(
     find=findings.find,
     browse=upkeep.browse,
     read=upkeep.read,
+    echo=echo,
     status=upkeep.status,
     rename=upkeep.rename,
     delete=upkeep.delete,
@@ -115,6 +120,7 @@ ADAPTER = Adapter(
     stop=upkeep.stop,
     resume=upkeep.resume,
     check=upkeep.check,
+    export={"phone": "phone_number", "id": TASK_UUID, **TEXT_COLUMNS, "priority": TASK_PRIORITY},
     facts=FACTS,
     passthrough=PASSTHROUGH,
 )

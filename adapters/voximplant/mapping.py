@@ -7,9 +7,10 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from adapters.toolkit.attribute_names import as_attributes
 from adapters.toolkit.csv_rows import CHUNK_ROWS, csv_chunks
 from adapters.voximplant.columns import (
     DEFAULT_TASK_PRIORITY,
@@ -22,7 +23,7 @@ from adapters.voximplant.columns import (
     is_reserved,
 )
 from adapters.voximplant.quirks import called
-from adapters.voximplant.schedule import first_day, start_cell, utc_window
+from adapters.voximplant.schedule import first_day, shown_window, start_cell, utc_window
 from adapters.voximplant.settings import Options
 from adapters.voximplant.wire import Task
 from gateway.canonical import Contact
@@ -136,19 +137,35 @@ def to_contact(task: Task, options: Options) -> RemoteContact:
         fields["priority"] = int(priority)
     attributes = {name: value for name, value in row.items() if value and not is_reserved(name, options.phone_column)}
     if attributes:
-        fields["attributes"] = attributes
-    left = "" if task.attempts_left is None else f", attempts left: {task.attempts_left}"
-    return RemoteContact(fields, uuid, str(task.task_id), f"{task.status or task.status_id}{left}", called(task))
+        fields["attributes"] = as_attributes(attributes)
+    return RemoteContact(
+        fields=fields,
+        key=uuid,
+        remote_id=str(task.task_id),
+        state=task.status or ("" if task.status_id is None else str(task.status_id)),
+        reached=called(task),
+        attempts_left=task.attempts_left,
+        window=shown_window(task.start_execution_time, task.finish_execution_time),
+    )
+
+
+def echo(job: Job[Options], contact: Contact) -> RemoteContact:
+    """What `to_contact` makes of this contact's own row, before anybody works on it."""
+    row = {column.name: column.cell(contact) for column in columns(job)}
+    hours = {"start_execution_time": row.get(START_TIME), "finish_execution_time": row.get(END_TIME)}
+    task = Task.model_validate(
+        {"task_id": 0, "task_uuid": row[TASK_UUID], "custom_data": json.dumps(row), "status": "New", **hours}
+    )
+    return replace(to_contact(task, job.options), remote_id=None, state="")
 
 
 def row_of(task: Task) -> dict[str, str]:
-    """The uploaded row, by column; empty when the vendor shows none. Raises ValueError when it is no JSON object."""
-    if not task.custom_data:
+    """The uploaded row, by column; empty when the vendor shows none, or something that is no JSON object."""
+    try:
+        row = json.loads(task.custom_data or "{}")
+    except ValueError:
         return {}
-    row = json.loads(task.custom_data)
-    if not isinstance(row, dict):
-        raise ValueError("custom_data is no JSON object")
-    return {str(name): _text(value) for name, value in row.items()}
+    return {str(name): _text(value) for name, value in row.items()} if isinstance(row, dict) else {}
 
 
 def _text(value: Any) -> str:

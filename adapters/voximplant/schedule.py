@@ -43,6 +43,14 @@ def _in_utc(day: date, clock: time, zone: ZoneInfo) -> str:
 
 
 @lru_cache(maxsize=4_096)
+def shown_window(start: str | None, end: str | None) -> DailyWindow | None:
+    """The window of a task as the vendor shows it (`HH:mm:ss`, UTC); None where it shows none."""
+    if start is None or end is None:
+        return None
+    return DailyWindow.model_validate({"start": start, "end": end, "time_zone": "UTC"})
+
+
+@lru_cache(maxsize=4_096)
 def changes_its_clock(zone: str) -> bool:
     """Whether the zone's standing rule has summer time, or another change of the clock, in it."""
     there = ZoneInfo(zone)

@@ -6,8 +6,6 @@ import re
 from enum import StrEnum, unique
 from typing import Annotated, Any
 
-import jwt
-from jwt.algorithms import RSAAlgorithm
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -34,6 +32,9 @@ def _account_id(value: object) -> object:
 
 
 def _rsa_private_key(secret: SecretStr) -> SecretStr:
+    import jwt  # with its cryptography 10 MiB: only where a key is configured
+    from jwt.algorithms import RSAAlgorithm
+
     try:
         key: object = RSAAlgorithm(RSAAlgorithm.SHA256).prepare_key(secret.get_secret_value().encode())
     except (ValueError, TypeError, jwt.InvalidKeyError):

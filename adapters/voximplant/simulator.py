@@ -136,7 +136,7 @@ class VoximplantSimulation(Upkeep):
 
     def _lists(self, given: dict[str, Any], content: bytes) -> Any:
         found = [one for one in self.held.values() if self._matches(one, given)]
-        offset = given.get("offset", 0)
+        offset = self._offset(given)
         page = found[offset : offset + given.get("count", 20)]
         return {"result": [self._record(one) for one in page], "count": len(page), "total_count": len(found)}
 
@@ -169,14 +169,19 @@ class VoximplantSimulation(Upkeep):
             "task_priority_strategy": settings.get("task_priority_strategy", "first_attempts"),
         }
 
+    def _offset(self, given: dict[str, Any]) -> int:
+        return 0 if self.ignores_offset else int(given.get("offset", 0))
+
     def _details(self, given: dict[str, Any], content: bytes) -> Any:
+        if self.hides_unknown_lists and str(given["list_id"]) not in self.held:
+            return {"result": [], "count": 0}
         one = self._list(given["list_id"])
         tasks = [task for task in one.tasks if given.get("batch_id", task.batch) == task.batch]
         if self.newest_first:
             tasks.reverse()
         if given.get("output", "csv") != "json":
             return Response("task_id;status\r\n", media_type="application/octet-stream")
-        offset = given.get("offset", 0)
+        offset = self._offset(given)
         page = tasks[offset : offset + min(given.get("count", MOST_IN_A_PAGE), self.page_cap)]
         return {"result": [self._task(one, task) for task in page], "count": len(page)}
 
@@ -188,14 +193,17 @@ class VoximplantSimulation(Upkeep):
             "task_id": task.id,
             **({"task_uuid": row.get(UUID, str(task.id))} if self.shows_task_uuid else {}),
             "custom_data": json.dumps(shown, ensure_ascii=False),
-            "start_execution_time": row.get("__start_execution_time", ""),
-            "finish_execution_time": row.get("__end_execution_time", ""),
+            "start_execution_time": self._clock_shown(row.get("__start_execution_time", "")),
+            "finish_execution_time": self._clock_shown(row.get("__end_execution_time", "")),
             "result_data": task.result_data,
             "last_attempt": task.last_attempt,
             "attempts_left": task.attempts_left,
             "status_id": task.status,
             "status": STATUS_WORDS[task.status],
         }
+
+    def _clock_shown(self, clock: str) -> str:
+        return f"2026-11-21 {clock}" if clock and self.times_with_dates else clock
 
 
 async def _arguments(request: Request) -> tuple[dict[str, str], bytes]:

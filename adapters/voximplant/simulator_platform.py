@@ -83,6 +83,20 @@ class Platform(Simulation):
         """The most tasks in a page, whatever was asked for."""
         self.looks_until_quiet = 0
         """How many look-ups still show a stopped list in progress."""
+        self.dial_at_most: int | None = None
+        """So many calls are placed in all; further tasks stay `New`."""
+        self.talking = 0
+        """So many of the next tasks that are dialled stay `In progress`: somebody talks and talks."""
+        self.talks_until_stopped = False
+        """Whether those talks end when the list is stopped; else never."""
+        self.ignores_stop = False
+        """StopCallListProcessing answers a success, and the list dials on."""
+        self.ignores_offset = False
+        """GetCallListDetails and GetCallLists always show the first page."""
+        self.hides_unknown_lists = False
+        """GetCallListDetails of a list that is not there answers an empty page."""
+        self.times_with_dates = False
+        """Execution times as `YYYY-MM-DD HH:mm:ss`, as the vendor's clients read them, or as `HH:mm:ss`."""
         self.recovers_removed = False
         """Whether RecoverCallList brings back what CancelCallListTask cancelled."""
         self.simulated_error = 127
@@ -112,17 +126,29 @@ class Platform(Simulation):
             if one.status != IN_PROGRESS:
                 continue
             for task in one.tasks:
-                if task.status == NEW and int(task.row.get("__start_at") or 0) <= now:
+                if task.status == NEW and int(task.row.get("__start_at") or 0) <= now and self._may_call():
                     self._dial(task)
+
+    def _may_call(self) -> bool:
+        return self.dial_at_most is None or len(self.ledger.calls) < self.dial_at_most
 
     def _dial(self, task: Task) -> None:
         number = task.row.get(self.phone_column, "")
         task.last_attempt, task.attempts_left = self._stamp(), task.attempts_left - 1
-        if number:
-            task.status, task.result_data = PROCESSED, json.dumps({"result": True})
-            self.ledger.calls.append(number.lstrip("+"))
-        else:
+        if not number:
             task.status, task.result_data = ERROR, f"no column {self.phone_column}"
+            return
+        self.ledger.calls.append(number.lstrip("+"))
+        if self.talking > 0:
+            self.talking -= 1
+            task.status = RUNNING
+        else:
+            self.hang_up(task)
+
+    @staticmethod
+    def hang_up(task: Task) -> None:
+        """The call of this task is over."""
+        task.status, task.result_data = PROCESSED, json.dumps({"result": True})
 
     def _stamp(self) -> str:
         return datetime.fromtimestamp(self.clock(), UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -11,6 +11,7 @@ from adapters.voximplant.simulator_platform import (
     IN_PROGRESS,
     MOST_IN_A_PAGE,
     NEW,
+    RUNNING,
     SUSPENDED,
     TASK_CANCELED,
     CallList,
@@ -35,11 +36,16 @@ class Upkeep(Platform):
         one = self._list(given["list_id"])
         if one.status not in (IN_PROGRESS, SUSPENDED):
             raise BadParameter(251, "Call service error")
+        stopped = {"result": True, "msg": f"List {one.id} is stopped"}
+        if self.ignores_stop:
+            return stopped
         one.status, one.looks_until_quiet = CANCELED, self.looks_until_quiet
         for task in one.tasks:
             if task.status == NEW:
                 task.status = TASK_CANCELED
-        return {"result": True, "msg": f"List {one.id} is stopped"}
+            elif task.status == RUNNING and self.talks_until_stopped:
+                self.hang_up(task)
+        return stopped
 
     def _recover(self, given: dict[str, Any], _: bytes) -> Any:
         one = self._list(given["list_id"])

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 
-import jwt
 from pydantic import SecretStr
 
 from adapters.voximplant.settings import Credentials
@@ -16,6 +15,8 @@ LIFETIME = timedelta(minutes=59)
 
 def token(credentials: Credentials, now: datetime, _nonce: str) -> Token:
     """A JWT, RS256, for the service account. `iss` is text, as the vendor's Python, Java and .NET clients send it."""
+    import jwt  # with its cryptography 10 MiB: only where tokens are made
+
     account = credentials.service_account
     issued = now.replace(microsecond=0) - BACKDATED
     expires = issued + LIFETIME

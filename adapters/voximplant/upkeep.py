@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 
+from adapters.toolkit.pages import Place
 from adapters.voximplant import calls
+from adapters.voximplant.codes import UNKNOWN_LIST
 from adapters.voximplant.lookups import one_list
 from adapters.voximplant.mapping import task_uuid, to_contact
 from adapters.voximplant.naming import key_in, title
 from adapters.voximplant.quirks import cancelled, dials
 from adapters.voximplant.settings import Options
-from adapters.voximplant.wire import CallList
+from adapters.voximplant.wire import CallList, Task
 from gateway.contract import (
     CheckReport,
     DeadlinePassed,
@@ -31,13 +33,16 @@ _PAUSE = 1.0
 
 
 def browse(_options: Options, name: str | None, cursor: str | None, size: int) -> Exchange[Page[RemoteList]]:
-    """The account's lists, or those with exactly this name. `cursor` is an offset."""
-    offset, size = int(cursor or 0), min(size, calls.MOST_IN_A_PAGE)
-    page = yield from ask(calls.lists(name=name, count=size, offset=offset))
-    after = offset + len(page.result)
-    more = len(page.result) == size and after != page.total_count
+    """The account's lists, or those with exactly this name. `cursor` is a place (see `Place`)."""
+    place, size = Place.of(cursor), min(size, calls.MOST_IN_A_PAGE)
+    page = yield from ask(calls.lists(name=name, count=size, offset=place.offset))
+    ids, total = [str(one.list_id) for one in page.result], page.total_count
+    circle = place.circle(ids)
+    if circle:
+        return Page((), incomplete=circle)
+    more = bool(ids) and (len(ids) == size if total is None else place.offset + len(ids) < total)
     found = tuple(_remote(one) for one in page.result if name is None or one.list_name == name)
-    return Page(found, str(after) if more else None, page.total_count if name is None else None)
+    return Page(found, place.after(ids) if more else None, total if name is None else None)
 
 
 def _remote(found: CallList) -> RemoteList:
@@ -45,11 +50,33 @@ def _remote(found: CallList) -> RemoteList:
 
 
 def read(remote: RemoteList, options: Options, cursor: str | None, size: int) -> Exchange[Page[RemoteContact]]:
-    """The list's contacts. `cursor` is an offset; a page that is not full is the last."""
-    offset, size = int(cursor or 0), min(size, calls.MOST_IN_A_PAGE)
-    found = yield from ask(calls.tasks(remote.id, count=size, offset=offset))
-    more = str(offset + size) if len(found) == size else None
-    return Page(tuple(to_contact(task, options) for task in found), more)
+    """The list's contacts, to a page with nothing new: only the largest page is documented, and no order at all.
+
+    `cursor` is a place (see `Place`); a page begins with the last contact of the one before. Raises `Refused` when the
+    vendor has no such list.
+    """
+    place, size = Place.of(cursor), min(max(size, 2), calls.MOST_IN_A_PAGE)
+    found = yield from _tasks(remote, place.overlapping, size)
+    ids = [str(task.task_id) for task in found]
+    moved = place.moved(ids)
+    if moved:
+        return Page((), incomplete=moved)
+    contacts = tuple(to_contact(task, options) for task in found[place.known :])
+    return Page(contacts, place.after(ids[place.known :]) if contacts else None)
+
+
+def _tasks(remote: RemoteList, offset: int, size: int) -> Exchange[tuple[Task, ...]]:
+    """One page of tasks. How the vendor says that a list is not there is not documented: the lists are asked then."""
+    try:
+        found = yield from ask(calls.tasks(remote.id, count=size, offset=offset))
+    except Refused as error:
+        if error.code in UNKNOWN_LIST and (yield from one_list(remote.id)) is None:
+            raise Refused(f"the vendor has no list {remote.id} (any more)", code=error.code) from error
+        raise
+    # A list is never made without rows, so one without any is more likely not there.
+    if not found and not offset and (yield from one_list(remote.id)) is None:
+        raise Refused(f"the vendor has no list {remote.id} (any more)")
+    return found
 
 
 def status(remote: RemoteList, _options: Options) -> Exchange[RemoteStatus]:

@@ -4,6 +4,7 @@ Reference: https://docs.voximplant.ai/api-reference/management-api/reference/cal
 siblings; https://voximplant.com/docs/references/httpapi/calllisttype, .../calllistdetailtype.
 """
 
+import re
 from typing import Annotated
 
 from pydantic import AliasChoices, BeforeValidator, Field, StrictBool, StrictInt
@@ -52,6 +53,22 @@ def _opaque(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+_HOURS = re.compile(r"(?:\d{4}-\d\d-\d\d[ T])?((?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d)")
+
+
+def _time_of_day(value: object) -> object:
+    """`HH:mm:ss`, which a whole timestamp ends with, as the vendor's clients read it; empty: none. Else ValueError."""
+    if value is None or value == "":
+        return None
+    match = _HOURS.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("is no time of day")
+    return match[1]
+
+
+TimeOfDay = Annotated[str | None, BeforeValidator(_time_of_day)]
+
+
 class Stored(WireIn):
     """What CreateCallList and AppendToCallList answer. `count` is the number of rows stored."""
 
@@ -92,6 +109,9 @@ class Task(WireIn):
     status: str | None = None
     attempts_left: int | None = Field(None, validation_alias=AliasChoices("attempts_left", "attmepts_left"))
     last_attempt: str | None = None
+    start_execution_time: TimeOfDay = None
+    finish_execution_time: TimeOfDay = None
+    """Calling hours in UTC. A form that is not documented is an error: nobody is to be called at other hours."""
 
 
 class Tasks(WireIn):

@@ -1,10 +1,12 @@
 """Being registered is being tested: what the suite needs of an adapter is there."""
 
 from gateway.certification import samples
-from gateway.contract import AnyAdapter, Settings, Support, Verb
+from gateway.contract import CONTACT_FIELDS, AnyAdapter, Settings, Support, Verb
 from gateway.contract.simulation import Simulation, Simulator
 from gateway.registry import Registry, flaw
 from gateway.vendors import vendor_out
+
+FIELDS = frozenset(CONTACT_FIELDS) - {"attributes"}
 
 
 def test_it_has_a_simulator(registry: Registry, name: str) -> None:
@@ -51,3 +53,16 @@ def test_limits_make_sense(adapter: AnyAdapter) -> None:
 
 def test_it_can_be_shown(adapter: AnyAdapter) -> None:
     assert vendor_out(adapter).name == adapter.name
+
+
+def test_what_can_be_read_has_an_echo(adapter: AnyAdapter) -> None:
+    """Who moves a list compares what is read back with it: without it nothing can be certified."""
+    assert (adapter.echo is None) is (adapter.read is None), "echo is there wherever read is, and nowhere else"
+
+
+def test_the_columns_of_its_files_are_canonical_fields(adapter: AnyAdapter) -> None:
+    assert [field for field in adapter.export if field.partition("attributes.")[2] == "" and field not in FIELDS] == []
+    columns = list(adapter.export.values())
+    assert "" not in columns
+    assert len(set(columns)) == len(columns), "two fields cannot share a column"
+    assert "phone" in adapter.export or columns == [], "a contact without a number is none"

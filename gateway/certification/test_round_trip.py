@@ -1,6 +1,6 @@
 """What can be read back from the vendor is what was sent, less what the loss report says."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -89,6 +89,16 @@ async def _go_round(bench: Bench, rows: list[dict[str, Any]]) -> None:
     for one in people:
         lost = {loss.field for loss in adapter.examine(job.head, job.profile, job.options, one).losses}
         assert _shown(found[one.phone], one, lost) == _sent(one, lost)
+    assert adapter.echo is not None, "what can be read has an echo"
+    echoes = [adapter.echo(job, one) for one in people]
+    assert _by_phone(page.items) == _by_phone(echoes), "what is read back is not what echo says"
+    assert [(one.remote_id, one.state, one.reached) for one in echoes] == [(None, "", False)] * len(people)
+    assert [adapter.echo(job, one) for one in people] == echoes, "echo is pure"
+
+
+def _by_phone(contacts: Iterable[RemoteContact]) -> list[tuple[Any, ...]]:
+    """What a migration compares of each contact."""
+    return [(one.fields, one.key, one.window) for one in sorted(contacts, key=lambda one: str(one.fields["phone"]))]
 
 
 def _distinct(people: list[Contact]) -> list[Contact]:

@@ -18,6 +18,7 @@ from gateway.contract import (
     Done,
     Finding,
     Job,
+    Refused,
     RemoteContact,
     RemoteList,
     RemoteStatus,
@@ -107,6 +108,20 @@ async def read(bench: Bench, remote: RemoteList, size: int) -> list[RemoteContac
         cursor = page.next_cursor
         if cursor is None:
             return found
+
+
+async def test_a_list_that_vanished_cannot_be_read(bench: Bench) -> None:
+    """An empty page would say that there is nobody to move."""
+    if not (has(bench.adapter, Verb.READ) and has(bench.adapter, Verb.DELETE)):
+        return
+    assert bench.adapter.delete is not None
+    *_, remote = await made(bench)
+    await bench.talk(bench.adapter.delete(remote, bench.options))
+    if remote.id in [one.id for one in await browsed(bench, None)]:
+        return  # a deletion that leaves the list there
+    with pytest.raises(Refused) as refused:
+        await read(bench, remote, 100)
+    assert remote.id in refused.value.detail, "says which list is not there"
 
 
 @pytest.mark.parametrize("size", [2, 100])

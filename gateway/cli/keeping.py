@@ -21,7 +21,7 @@ from gateway.suppressing import one_number
 async def _opened(path: Path, *, prepared: bool = True) -> AsyncIterator[tuple[Config, Database]]:
     """The database only: nothing is sent, so no secret is read and no work is taken up."""
     logs.configure("error")
-    config = await asyncio.to_thread(lambda: settings.load(path, load().adapters, secrets=False))
+    config = await asyncio.to_thread(lambda: settings.load(path, load(simulators=False).adapters, secrets=False))
     database = Database(config.database)
     try:
         if prepared:

@@ -25,6 +25,8 @@ app.add_typer(suppress_app, name="suppress")
 
 database_app = typer.Typer(help="The tables of the database.", no_args_is_help=True)
 app.add_typer(database_app, name="database")
+route_app = typer.Typer(help="Another destination stands in for one, from now on.", no_args_is_help=True)
+app.add_typer(route_app, name="route")
 
 ConfigOption = Annotated[str | None, typer.Option("--config", help="Configuration file (else GATEWAY_CONFIG).")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
@@ -273,6 +275,48 @@ def database_check(config: ConfigOption = None) -> None:
     from gateway.cli.keeping import check as run
 
     sys.exit(run(context.config_path(config)))
+
+
+@route_app.command("list")
+def route_list(
+    source: Annotated[str | None, typer.Argument(help="One destination only, with its shadow's report.")] = None,
+    config: ConfigOption = None,
+    tenant: TenantOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Every change of who stands in for whom, newest first."""
+    from gateway.cli.routing import show as run
+
+    sys.exit(run(context.config_path(config), tenant, source, json))
+
+
+@route_app.command("set")
+def route_set(
+    source: Annotated[str, typer.Argument(help="The destination that lists are for.")],
+    target: Annotated[str, typer.Argument(help="The destination that stands in for it.")],
+    mode: Annotated[str, typer.Option("--mode", help="shadow (only rehearsed), percent or full.")] = "full",
+    percent: Annotated[float | None, typer.Option("--percent", help="Of all numbers, with --mode percent.")] = None,
+    config: ConfigOption = None,
+    tenant: TenantOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Let a destination stand in for another. Lists that are here already stay where they are."""
+    from gateway.cli.routing import change as run
+
+    sys.exit(run(context.config_path(config), tenant, source, target, mode, percent, json))
+
+
+@route_app.command("off")
+def route_off(
+    source: Annotated[str, typer.Argument(help="The destination that lists are for.")],
+    config: ConfigOption = None,
+    tenant: TenantOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Back again: lists go where their routes say."""
+    from gateway.cli.routing import change as run
+
+    sys.exit(run(context.config_path(config), tenant, source, None, "off", None, json))
 
 
 @app.command()

@@ -50,6 +50,7 @@ def serve(path: Path) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        ws="none",  # its library is not even imported
         timeout_graceful_shutdown=30,
     )
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum, unique
 from typing import Any, Generic, TypeVar
@@ -205,6 +205,8 @@ class Adapter(Generic[C, O]):
     """(options, name or None, cursor or None, page size)"""
     read: Callable[[RemoteList, O, str | None, int], Exchange[Page[RemoteContact]]] | None = None
     """(remote list, options, cursor or None, page size)"""
+    echo: Callable[[Job[O], Contact], RemoteContact] | None = None
+    """How `read` shows a contact of this job that arrived whole: pure, and there wherever `read` is."""
     status: Callable[[RemoteList, O], Exchange[RemoteStatus]] | None = None
     rename: Callable[[tuple[RemoteList, ...], str, str | None, O], Exchange[tuple[RemoteList, ...]]] | None = None
     """(the remote lists of one delivery, new name, new description or None, options)"""
@@ -214,6 +216,8 @@ class Adapter(Generic[C, O]):
     resume: Callable[[RemoteList, O], Exchange[Done]] | None = None
     check: Callable[[O], Exchange[CheckReport]] | None = None
 
+    export: Mapping[str, str] = field(default_factory=dict)
+    """Columns of the files that go to this vendor or come from it: canonical field (`attributes.x`) to column."""
     counts_only: bool = False
     """The vendor says how many contacts it has, not which: batches go one after the other."""
     facts: tuple[Fact, ...] = ()

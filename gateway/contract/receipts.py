@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
 from gateway.canonical import Contact, Fault, ListHead, Loss, Outcome, Profile, Verdict
+from gateway.canonical.lists import DailyWindow
 
 O = TypeVar("O")  # noqa: E741 - the adapter's options model
 
@@ -137,6 +138,10 @@ class RemoteContact:
     state: str = ""
     reached: bool = False
     """The vendor has called or messaged this person, or is just doing so."""
+    attempts_left: int | None = None
+    """How often the vendor may still try; None where it does not say."""
+    window: DailyWindow | None = None
+    """When this person may be called, where the vendor keeps it for each contact."""
 
 
 T = TypeVar("T")

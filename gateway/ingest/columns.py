@@ -59,9 +59,17 @@ def name_columns(header: list[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def map_columns(names: tuple[str, ...], mapping: Mapping[str, str] | None) -> Layout:
-    """The layout of a file with these columns, or a SourceError that says what is missing."""
+def map_columns(
+    names: tuple[str, ...], mapping: Mapping[str, str] | None, usual: Mapping[str, str] | None = None
+) -> Layout:
+    """The layout of a file with these columns, or a SourceError that says what is missing.
+
+    `usual` maps fields to columns as `mapping` does, as far as the file has them and nothing else is stated.
+    """
     chosen = _stated(names, mapping or {})
+    for field, column in (usual or {}).items():
+        if column in names and names.index(column) not in chosen.values():
+            chosen.setdefault(field, names.index(column))
     taken = set(chosen.values())
     free = [
         place for place, name in enumerate(names) if name.strip() and name not in OWN_COLUMNS and place not in taken

@@ -27,6 +27,7 @@ def open_csv(
     delimiter: str | None = None,
     encoding: str | None = None,
     mapping: Mapping[str, str] | None = None,
+    usual: Mapping[str, str] | None = None,
     limits: SourceLimits = SourceLimits(),  # noqa: B008  (frozen)
 ) -> Source:
     """The rows of a CSV file, from where the file stands. A file that is not seekable is spooled to disk first.
@@ -43,7 +44,7 @@ def open_csv(
     told = told_delimiter(sample)
     used = stated or told or vote(sample, whole, set((mapping or {}).values()))
     rows = iter(Table(Borrowed(body, codec, newline=""), used, limits, skip=1 if told else 0))
-    layout = _read_header(rows, mapping, limits)
+    layout = _read_header(rows, mapping, usual, limits)
     first = next(rows, None)
     if first is None:
         raise SourceError("source.header_only")
@@ -78,7 +79,9 @@ def _sample(body: BinaryIO, codec: str) -> tuple[str, bool]:
     return codecs.getincrementaldecoder(codec)("strict").decode(chunk), len(chunk) < _SAMPLE
 
 
-def _read_header(rows: Iterator[Line], mapping: Mapping[str, str] | None, limits: SourceLimits) -> Layout:
+def _read_header(
+    rows: Iterator[Line], mapping: Mapping[str, str] | None, usual: Mapping[str, str] | None, limits: SourceLimits
+) -> Layout:
     """The layout by the first row that holds anything."""
     _, header, _ = next(rows, (0, [], True))
     if not header:
@@ -90,7 +93,7 @@ def _read_header(rows: Iterator[Line], mapping: Mapping[str, str] | None, limits
         raise SourceError("source.binary", "the header holds control characters")
     if "error_code" in names and "error_detail" in names:
         names = tuple(map(_unescape, names))
-    return map_columns(names, mapping)
+    return map_columns(names, mapping, usual)
 
 
 def _rows(first: Line, rest: Iterator[Line], layout: Layout) -> Iterator[RawRow]:

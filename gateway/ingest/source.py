@@ -25,7 +25,9 @@ class SourceInfo(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: Literal["json", "csv", "ndjson", "xlsx"]
+    format: Literal["json", "csv", "ndjson", "xlsx", "vendor", "migration"] = Field(
+        description="`vendor`: read from a list that was there before; `migration`: from a list that was moved"
+    )
     charset: str | None = None
     delimiter: str | None = None
     columns: list[str] = Field(default=[], description="the header as sent")
@@ -33,6 +35,7 @@ class SourceInfo(BaseModel):
     ignored: dict[str, str] = Field(default={}, description="column to the reason why it is not read")
     corrections: bool = Field(False, description="a corrected rejections file of ours")
     rows: int = 0
+    adopted: bool = Field(False, description="the list was at its vendor before the gateway knew of it")
 
 
 class CsvRow(msgspec.Struct, frozen=True):

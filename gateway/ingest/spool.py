@@ -42,6 +42,22 @@ class Spool(Generic[T]):
     def __len__(self) -> int:
         return self._length
 
+    def between(self, start: int, end: int) -> Iterator[T]:
+        """The items from place `start` up to, and without, `end`."""
+        at = start // BLOCK * BLOCK
+        while at < end:
+            block = self._block(at // BLOCK)
+            yield from block[max(start - at, 0) : end - at]
+            at += BLOCK
+
+    def _block(self, number: int) -> list[T]:
+        if number >= len(self._ends):
+            return self._recent if number == len(self._ends) else []
+        assert self._file is not None
+        start = self._ends[number - 1] if number else 0
+        self._file.seek(start)
+        return self._decode(self._file.read(self._ends[number] - start))
+
     def __iter__(self) -> Iterator[T]:
         start = 0
         for end in self._ends:

@@ -40,7 +40,7 @@ def open_xlsx(
         texts = Texts(package.archive.open(package.texts) if package.texts else None, limits)
     rows = _chosen(package, texts, sheet, limits)
     header = next(rows)
-    layout = _read_header(iter([(header.number, _texts(header.cells), True)]), mapping, limits)
+    layout = _read_header(iter([(header.number, _texts(header.cells), True)]), mapping, None, limits)
     first = next(rows, None)
     if first is None:
         raise SourceError("source.header_only")

@@ -29,12 +29,13 @@ class StoredDelivery:
     losses: list[LossEntry]
     detail: str | None
     superseded_by: str | None
+    moved_to: str | None
     created_at: str
 
     @property
     def live(self) -> bool:
-        """Whether it has not been handed on to another destination."""
-        return self.superseded_by is None
+        """Whether it has not been handed on to another destination, nor moved away with its contacts."""
+        return self.superseded_by is None and self.moved_to is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,7 @@ def _delivery(row: RowMapping) -> StoredDelivery:
         [LossEntry.model_validate(loss) for loss in from_json(row["losses"])],
         row["detail"],
         row["superseded_by"],
+        row["moved_to"],
         row["created_at"],
     )
 

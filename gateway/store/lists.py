@@ -36,6 +36,8 @@ class StoredList:
     updated_at: str
     deleted_at: str | None
     remains: str | None
+    moved_to: str | None
+    migration_id: str | None
 
 
 def profile_text(profile: Profile) -> str:
@@ -98,6 +100,12 @@ def get_list(connection: Connection, tenant: str, list_id: str, *, to_change: bo
     return _list(row) if row else None
 
 
+def any_list(connection: Connection, list_id: str) -> StoredList | None:
+    """The list, whoever's it is."""
+    row = connection.execute(select(lists).where(lists.c.id == list_id)).mappings().first()
+    return _list(row) if row else None
+
+
 def _list(row: RowMapping) -> StoredList:
     return StoredList(
         row["id"],
@@ -112,6 +120,8 @@ def _list(row: RowMapping) -> StoredList:
         row["updated_at"],
         row["deleted_at"],
         row["remains"],
+        row["moved_to"],
+        row["migration_id"],
     )
 
 

@@ -4,6 +4,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -37,6 +38,8 @@ lists = Table(
     Column("updated_at", Text, nullable=False),
     Column("deleted_at", Text),
     Column("remains", Text),
+    Column("moved_to", Text),  # the list that has its contacts now, at another vendor
+    Column("migration_id", Text),  # which works on it just now, so that nothing else may
 )
 Index("lists_of_tenant", lists.c.tenant, lists.c.id)
 Index(
@@ -93,6 +96,7 @@ deliveries = Table(
     Column("losses", Text, nullable=False),
     Column("detail", Text),
     Column("superseded_by", Text),
+    Column("moved_to", Text),  # the list that has its contacts now, at another vendor
     Column("operation_id", Text, nullable=False),  # which made it
     Column("created_at", Text, nullable=False),
     Column("updated_at", Text, nullable=False),
@@ -235,4 +239,78 @@ suppressions = Table(
     Column("phone", Text, nullable=False),
     Column("added_at", Text, nullable=False),
     PrimaryKeyConstraint("tenant", "phone"),
+)
+
+migrations = Table(
+    "migrations",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("wishes", Text, nullable=False),  # what was asked for besides source and target
+    Column("by", Text, nullable=False),  # who asked
+    Column("plan", Text),
+    Column("digest", Text),  # of the plan
+    Column("error", Text),
+    Column("certificate", Text),  # the signed text, byte by byte
+    Column("operation_id", Text, nullable=False),  # the newest
+    Column("created_at", Text, nullable=False),
+    Column("updated_at", Text, nullable=False),
+)
+Index("migrations_of_tenant", migrations.c.tenant, migrations.c.id)
+
+migration_lists = Table(  # one list on its way: what is known of it at each stage
+    "migration_lists",
+    metadata,
+    Column("migration_id", Text, ForeignKey("migrations.id", ondelete="CASCADE"), nullable=False),
+    Column("no", Integer, nullable=False),
+    Column("list_id", Text, nullable=False),  # the source, as it stands here
+    Column("deliveries", Text, nullable=False),  # those of it that move
+    Column("stage", Text, nullable=False),
+    Column("plan", Text),
+    Column("proof", Text),  # that the source is quiet
+    Column("target_list_id", Text),
+    Column("result", Text),
+    PrimaryKeyConstraint("migration_id", "no"),
+)
+Index("migration_lists_of_list", migration_lists.c.list_id)
+Index("migration_lists_of_target", migration_lists.c.target_list_id)
+
+migration_rows = Table(  # what there is to say of single contacts, up to a thousand in a row
+    "migration_rows",
+    metadata,
+    Column("migration_id", Text, ForeignKey("migrations.id", ondelete="CASCADE"), nullable=False),
+    Column("phase", Text, nullable=False),  # plan, or certificate
+    Column("list_no", Integer, nullable=False),
+    Column("no", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),  # msgpack
+    PrimaryKeyConstraint("migration_id", "phase", "list_no", "no"),
+)
+
+reroutings = Table(  # a destination that another one stands in for: the newest of each is in force, the others its past
+    "reroutings",
+    metadata,
+    Column("no", NUMBER, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("percent", Float),
+    Column("migration_id", Text),
+    Column("by", Text, nullable=False),
+    Column("at", Text, nullable=False),
+)
+Index("reroutings_of_tenant", reroutings.c.tenant, reroutings.c.source, reroutings.c.no)
+
+shadows = Table(  # what another destination would have made of lists that went to their own
+    "shadows",
+    metadata,
+    Column("rerouting_no", NUMBER, ForeignKey("reroutings.no", ondelete="CASCADE"), nullable=False),
+    Column("operation_id", Text, nullable=False),
+    Column("list_id", Text, nullable=False),
+    Column("report", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    PrimaryKeyConstraint("rerouting_no", "operation_id"),
 )

@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from gateway.settings import ConfigError, ConfigFault
 from gateway.store import retention, schema
 
-VERSION: Final = "0002"
+VERSION: Final = "0003"
 """What this release works with."""
 _FIRST: Final = "0001"
 _PATIENCE: Final = 3_600_000
@@ -86,7 +86,7 @@ def standing(connection: Connection) -> Standing:
         tables = inspect(connection).get_table_names()
         # the release before wrote no version down
         return Standing(_FIRST if "contacts" in tables and "lists" in tables else None)
-    if version not in (_FIRST, VERSION):
+    if version not in (_FIRST, "0002", VERSION):
         raise DatabaseTooNew(version)
     return Standing(version)
 

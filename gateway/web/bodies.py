@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -55,8 +55,13 @@ class Incoming:
     taken: bool = False
 
 
-async def read_incoming(call: Call, *, head_needed: bool = True, long: bool = False) -> Incoming:
-    """Read the body of a create, an append (`head_needed=False`), a preview or an explain; `long`: of any length."""
+async def read_incoming(
+    call: Call, *, head_needed: bool = True, long: bool = False, usual: Mapping[str, str] | None = None
+) -> Incoming:
+    """Read the body of a create, an append (`head_needed=False`), a preview or an explain; `long`: of any length.
+
+    `usual`: fields and the columns of a CSV file where they usually stand.
+    """
     media_type = call.request.headers.get("content-type", "").partition(";")[0].strip().lower()
     long = long and media_type in ("multipart/form-data", *FILES)
     server = call.host.config.server
@@ -64,7 +69,7 @@ async def read_incoming(call: Call, *, head_needed: bool = True, long: bool = Fa
     chunks = _limited(call.request, (server.max_upload if long else server.max_body) << 20)
     try:
         if media_type == "multipart/form-data":
-            return await _multipart(call, receiver, chunks, head_needed)
+            return await _multipart(call, receiver, chunks, head_needed, usual)
         received = await receiver.receive(chunks)
     except TimeoutError:
         raise Problem("upload.too_slow", "the body did not arrive in time; nothing of it was kept") from None
@@ -73,10 +78,12 @@ async def read_incoming(call: Call, *, head_needed: bool = True, long: bool = Fa
     if media_type in ("application/json", ""):
         call.query(NoParameters)
         return _json(received.file.read(), received.digest, head_needed, server.max_contacts)
-    return await _file(call, received, media_type, head_needed)
+    return await _file(call, received, media_type, head_needed, usual)
 
 
-async def _file(call: Call, received: Received, media_type: str, head_needed: bool) -> Incoming:
+async def _file(
+    call: Call, received: Received, media_type: str, head_needed: bool, usual: Mapping[str, str] | None
+) -> Incoming:
     """The list in a raw CSV, NDJSON or XLSX body."""
     try:
         parameters = call.query(FileParameters)
@@ -84,16 +91,21 @@ async def _file(call: Call, received: Received, media_type: str, head_needed: bo
             _refuse_list_parameters(parameters, "an append takes contacts only")
         head = _head_of_query(parameters) if head_needed else None
         digest = hashlib.sha256(f"{received.digest}?{call.request.url.query}".encode()).hexdigest()
-        return await _opened(head, received, media_type, parameters, digest)
+        return await _opened(head, received, media_type, parameters, digest, usual)
     except Problem:
         await discard(call.host.database, received)
         raise
 
 
 async def _opened(
-    head: ListHead | None, received: Received, media_type: str, parameters: FileParameters, digest: str
+    head: ListHead | None,
+    received: Received,
+    media_type: str,
+    parameters: FileParameters,
+    digest: str,
+    usual: Mapping[str, str] | None,
 ) -> Incoming:
-    source = await asyncio.to_thread(open_file, media_type, received.file, parameters)
+    source = await asyncio.to_thread(open_file, media_type, received.file, parameters, usual)
     upload = Upload(received.upload, media_type, parameters) if received.upload else None
     return Incoming(head, PreviewWish(), source, digest, upload)
 
@@ -121,12 +133,13 @@ async def read_bytes(call: Call) -> bytes:
     return received.file.read()
 
 
-async def read_model(call: Call, model: type[Any]) -> Any:
-    """A JSON body as this model; every fault with its pointer."""
+async def read_model(call: Call, model: type[BaseModel] | Callable[[dict[str, msgspec.Raw]], type[BaseModel]]) -> Any:
+    """A JSON body as this model, or as the one that its members ask for; every fault with its pointer."""
     body = await read_bytes(call)
     members = _members(body)
+    chosen: Any = model if isinstance(model, type) else model(members)
     try:
-        return model.model_validate_json(msgspec.json.encode(members), strict=True)
+        return chosen.model_validate_json(msgspec.json.encode(members), strict=True)
     except ValidationError as error:
         raise invalid(error_items(error, "")) from None
 
@@ -215,7 +228,11 @@ def _refuse_list_parameters(parameters: FileParameters, why: str) -> None:
 
 
 async def _multipart(
-    call: Call, receiver: Receiver, chunks: AsyncGenerator[bytes, None], head_needed: bool
+    call: Call,
+    receiver: Receiver,
+    chunks: AsyncGenerator[bytes, None],
+    head_needed: bool,
+    usual: Mapping[str, str] | None,
 ) -> Incoming:
     """A form with the part `list` (JSON) and the part `file`."""
     try:
@@ -246,7 +263,7 @@ async def _multipart(
     said = repr(sorted(fields.items())).encode("utf-8", "replace")
     digest = hashlib.sha256(said + received.digest.encode()).hexdigest()
     try:
-        return await _opened(head, received, _media_type(upload), parameters, digest)
+        return await _opened(head, received, _media_type(upload), parameters, digest, usual)
     except Problem:
         await discard(call.host.database, received)
         raise

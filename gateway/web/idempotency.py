@@ -6,10 +6,12 @@ from collections.abc import Awaitable, Callable
 from pydantic import BaseModel
 from sqlalchemy import Connection
 
+from gateway.migrating import requesting
+from gateway.migrating.resources import migration_out
 from gateway.problem import Problem
 from gateway.resources import list_out
 from gateway.store import keys as store
-from gateway.store import lists
+from gateway.store import lists, moves
 from gateway.store import operations as work
 from gateway.web.call import Answer, Call
 from gateway.working import DELIVERING
@@ -62,8 +64,18 @@ def _answer_of(connection: Connection, operation_id: str) -> Answer:
             headers={"Location": f"/v1/operations/{operation_id}"},
             operation=operation_id,
         )
+    if one.kind in requesting.KINDS:
+        return _migration(connection, one)
     found = lists.get_list(connection, one.tenant, one.list_id)
     if found is None or (one.error is not None and one.kind not in DELIVERING):
         raise Problem.of(one.error or {"code": "not_found", "detail": "the list is not there any more"})
     status = 201 if one.kind in ("create", "append") else 200
     return Answer(status, list_out(connection, found), {"Location": f"/v1/contact-lists/{found.id}", **_REPLAYED})
+
+
+def _migration(connection: Connection, one: work.StoredOperation) -> Answer:
+    move = moves.get(connection, one.tenant, one.list_id)
+    if move is None or one.error is not None:
+        raise Problem.of(one.error or {"code": "not_found", "detail": "the migration is not there any more"})
+    status = 201 if one.kind == requesting.PLAN else 200
+    return Answer(status, migration_out(connection, move), {"Location": f"/v1/migrations/{move.id}", **_REPLAYED})

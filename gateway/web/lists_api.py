@@ -1,8 +1,6 @@
 """Handlers of `/v1/contact-lists`, `/v1/preview`, `/v1/routes/explain` and `/v1/operations`."""
 
 import asyncio
-import base64
-import json
 import re
 from collections.abc import Awaitable, Callable
 from typing import Literal, TypeVar
@@ -14,7 +12,7 @@ from gateway import creating, managing, previewing, reading, switching
 from gateway.canonical import ContactIn, ListHead, Outcome
 from gateway.canonical.lists import Text
 from gateway.creating import Created
-from gateway.problem import ErrorItem, Problem
+from gateway.problem import Problem
 from gateway.rejections import charset_of, rejections_file
 from gateway.resources import (
     ContactOut,
@@ -26,12 +24,13 @@ from gateway.resources import (
     list_out,
     operation_out,
 )
-from gateway.store import chunks, uploads
+from gateway.store import chunks, reroutings, uploads
 from gateway.store import lists as store
 from gateway.store import operations as work
 from gateway.web.bodies import Incoming, read_incoming, read_model, take_in
 from gateway.web.call import Answer, Call
 from gateway.web.idempotency import once
+from gateway.web.paging import PageQuery, cut, decode
 from gateway.working import DELIVERING
 
 T = TypeVar("T")
@@ -55,13 +54,6 @@ class ContactsIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     contacts: list[ContactIn] = Field(min_length=1)
-
-
-class PageQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    limit: int = Field(100, ge=1, le=1_000)
-    cursor: str | None = Field(None, max_length=200)
 
 
 class ContactsQuery(PageQuery):
@@ -108,8 +100,7 @@ async def create(call: Call) -> Answer:
 
 
 async def append(call: Call) -> Answer:
-    list_id = call.path("list_id")
-    await managing.get(call.host, call.tenant, list_id)
+    list_id = (await managing.current(call.host, call.tenant, call.path("list_id"))).id
     incoming = await read_incoming(call, head_needed=False, long=True)
 
     async def act(key: str | None) -> Answer:
@@ -179,37 +170,14 @@ async def show(call: Call) -> Answer:
 
 async def index(call: Call) -> Answer:
     query = call.query(PageQuery)
-    after = str(_decode(query.cursor, ""))
+    after = str(decode(query.cursor, ""))
     found = await call.host.database.run(_page, call.tenant.name, after, query.limit + 1)
-    items, cursor = _cut(found, query.limit, lambda last: last.id)
+    items, cursor = cut(found, query.limit, lambda last: last.id)
     return Answer(200, PageOf[ListOut](items=items, next_cursor=cursor))
 
 
 def _page(connection: Connection, tenant: str, after: str, limit: int) -> list[ListOut]:
     return [list_out(connection, one, attempts=False) for one in store.page_of_lists(connection, tenant, after, limit)]
-
-
-def _encode(value: str | int) -> str:
-    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
-
-
-def _decode(cursor: str | None, first: str | int) -> str | int:
-    if cursor is None:
-        return first
-    try:
-        value = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if type(value) is not type(first) or (isinstance(value, int) and not 0 <= value < 2**31):
-            raise ValueError
-    except ValueError:
-        item = ErrorItem(pointer="cursor", code="field.invalid", detail="is not a cursor of this collection")
-        raise Problem("request.invalid", "cursor is not a cursor of this collection", [item]) from None
-    return str(value) if isinstance(first, str) else int(value)
-
-
-def _cut(found: list[T], limit: int, place: Callable[[T], str | int]) -> tuple[list[T], str | None]:
-    """A page of what was found, one more than it may hold, and the cursor of the next page if there is one."""
-    items = found[:limit]
-    return items, _encode(place(items[-1])) if len(found) > limit else None
 
 
 async def patch(call: Call) -> Answer:
@@ -232,9 +200,9 @@ async def contacts(call: Call) -> Answer:
 
 
 async def _contacts(call: Call, one: store.StoredList, query: PageQuery, outcome: Outcome | None) -> Answer:
-    after = int(_decode(query.cursor, 0))
+    after = int(decode(query.cursor, 0))
     found = await call.host.database.run(chunks.page, one.id, outcome, after, query.limit + 1)
-    items, cursor = _cut(found, query.limit, lambda last: last.seq)
+    items, cursor = cut(found, query.limit, lambda last: last.seq)
     return Answer(200, PageOf[ContactOut](items=[contact_out(each) for each in items], next_cursor=cursor))
 
 
@@ -284,7 +252,8 @@ async def stop(call: Call) -> Answer:
 
 async def _started(call: Call, act: Callable[..., Awaitable[Created]]) -> Answer:
     async def perform(key: str | None) -> Answer:
-        created = await act(call.host, call.tenant, call.path("list_id"), key)
+        one = await managing.current(call.host, call.tenant, call.path("list_id"))
+        created = await act(call.host, call.tenant, one.id, key)
         return await _when_done(call, created, 200)
 
     return await once(call, "", perform)
@@ -300,10 +269,11 @@ async def preview(call: Call) -> Answer:
     incoming = await read_incoming(call)
     head = incoming.head
     assert head is not None
+    rules = await call.host.database.run(reroutings.in_force, call.tenant.name)
 
     def work_it_out() -> previewing.Preview:
-        intake = take_in(call, incoming, head)
-        return previewing.preview(call.host.registry.adapters, call.tenant, head, intake, incoming.wish.destinations)
+        intake, adapters = take_in(call, incoming, head), call.host.registry.adapters
+        return previewing.preview(adapters, call.tenant, head, intake, incoming.wish.destinations, rules)
 
     return Answer(200, await asyncio.to_thread(work_it_out))
 
@@ -313,7 +283,8 @@ async def explain(call: Call) -> Answer:
     head = incoming.head
     assert head is not None
     intake = await asyncio.to_thread(take_in, call, incoming, head)
-    return Answer(200, previewing.explain_routes(call.tenant, head, intake))
+    rules = await call.host.database.run(reroutings.in_force, call.tenant.name)
+    return Answer(200, previewing.explain_routes(call.tenant, head, intake, rules))
 
 
 async def operation(call: Call) -> Answer:

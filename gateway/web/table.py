@@ -5,11 +5,15 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel
 
-from gateway import previewing, resources, suppressing
+from gateway import previewing, rerouting, resources, suppressing
+from gateway.migrating.documents import Sealed
+from gateway.migrating.resources import MigrationOut
+from gateway.migrating.wishes import RollbackIn
 from gateway.sources import FileParameters
 from gateway.vendors import VendorOut
-from gateway.web import events_api, lists_api, suppressions_api, vendors_api
+from gateway.web import events_api, lists_api, migrations_api, routing_api, suppressions_api, vendors_api
 from gateway.web.call import Answer, Call
+from gateway.web.paging import PageQuery
 
 Handler = Callable[[Call], Awaitable[Answer]]
 List = resources.ListOut
@@ -59,7 +63,7 @@ TABLE: tuple[Endpoint, ...] = (
         lists_api.index,
         "The tenant's lists, newest first",
         {200: resources.PageOf[List]},
-        query=lists_api.PageQuery,
+        query=PageQuery,
         problems=(400,),
     ),
     Endpoint("GET", "/v1/contact-lists/{list_id}", lists_api.show, "One list", {200: List}),
@@ -170,6 +174,101 @@ TABLE: tuple[Endpoint, ...] = (
         FileParameters,
         files=True,
         problems=(400, 408, 413, 415, 422),
+    ),
+    Endpoint(
+        "GET",
+        "/v1/reroutings",
+        routing_api.reroutings,
+        "Which destinations stand in for others, and which did: every change, newest first",
+        {200: resources.PageOf[rerouting.ReroutingOut]},
+        query=PageQuery,
+        problems=(400,),
+    ),
+    Endpoint(
+        "GET",
+        "/v1/reroutings/{name}",
+        routing_api.rerouted,
+        "Who stands in for one destination, and what the last shadow saw",
+        {200: rerouting.ReroutingState},
+    ),
+    Endpoint(
+        "PUT",
+        "/v1/reroutings/{name}",
+        routing_api.reroute,
+        "Let another destination stand in for this one, or end it; for lists that come from now on",
+        {200: rerouting.ReroutingOut},
+        rerouting.ReroutingIn,
+        problems=(400, 408, 413, 422),
+    ),
+    Endpoint(
+        "POST",
+        "/v1/migrations",
+        migrations_api.create,
+        "Plan a move of lists to another vendor, or apply a plan",
+        {201: MigrationOut, 200: MigrationOut, 202: MigrationOut},
+        migrations_api.MigrationIn,
+        prefer=True,
+        idempotent=True,
+        problems=(400, 408, 409, 413, 422, 502, 503, 504),
+    ),
+    Endpoint(
+        "GET",
+        "/v1/migrations",
+        migrations_api.index,
+        "The tenant's migrations, newest first",
+        {200: resources.PageOf[MigrationOut]},
+        query=PageQuery,
+        problems=(400,),
+    ),
+    Endpoint("GET", "/v1/migrations/{migration_id}", migrations_api.show, "One migration", {200: MigrationOut}),
+    Endpoint(
+        "GET",
+        "/v1/migrations/{migration_id}/rows",
+        migrations_api.rows,
+        "Contact by contact: whom the plan leaves out or changes, or what the certificate compares; also as CSV",
+        {200: resources.PageOf[migrations_api.RowOut]},
+        query=migrations_api.RowsQuery,
+        csv=True,
+        problems=(400, 406),
+    ),
+    Endpoint(
+        "GET",
+        "/v1/migrations/{migration_id}/certificate",
+        migrations_api.certificate,
+        "What was at the source and what is at the target, signed; as text/html for people",
+        {200: Sealed},
+    ),
+    Endpoint(
+        "POST",
+        "/v1/migrations/{migration_id}/rollback",
+        migrations_api.rollback,
+        "Go back: the target is made quiet first, then the old lists count again",
+        {200: MigrationOut, 202: MigrationOut},
+        RollbackIn,
+        prefer=True,
+        idempotent=True,
+        problems=(400, 408, 409, 413, 422, 502, 503, 504),
+    ),
+    Endpoint(
+        "POST",
+        "/v1/migrations/{migration_id}/resolve",
+        migrations_api.vouch,
+        "A person's word that a source is quiet, where nobody can prove it",
+        {200: MigrationOut},
+        migrations_api.VouchIn,
+        problems=(400, 408, 409, 413),
+    ),
+    Endpoint(
+        "POST",
+        "/v1/destinations/{name}/remote-lists/{remote_list}",
+        migrations_api.adopt,
+        "Keep a list that is at the vendor already, from the vendor's own export, so that it can be moved",
+        {201: List},
+        lists_api.ListIn,
+        FileParameters,
+        files=True,
+        idempotent=True,
+        problems=(400, 408, 409, 413, 415, 422),
     ),
     Endpoint(
         "GET", "/v1/operations/{operation_id}", lists_api.operation, "State and progress", {200: resources.OperationOut}

@@ -11,7 +11,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections import Counter
+from array import array
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,11 +81,33 @@ class Watched:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+class Forgetful(list[Any]):
+    """Rows that a simulator keeps for a look that nobody takes here: ten million of them would need ten gigabytes."""
+
+    def append(self, _: Any) -> None:
+        """Forget it."""
+
+
+def make_forgetful(simulation: Any) -> None:
+    """Let a simulator keep the numbers on its lists, by which it is judged, and nothing else of them."""
+    add = simulation._store
+
+    def store(one: Any, *rest: Any, **named: Any) -> Any:
+        answer = add(one, *rest, **named)
+        simulation.ledger.lists[str(one.id)].rows = Forgetful()
+        one.tasks = Forgetful()
+        return answer
+
+    simulation._store = store
+
+
 async def measure(vendor: str, number: int, folder: Path) -> bool:
     """Send a list of this many rows to a vendor; whether the ledger equals the input."""
     phone = REGIONS.get(vendor, REGIONS["default"])
     known = load(entry_points=False)
     async with sandbox({vendor: known.simulators[vendor]}) as running:
+        if vendor == "voximplant" and number > 2_000_000:
+            make_forgetful(running[vendor].simulation)
         path = write_config(folder, running, free_port(), LIMITS)
         watched = Watched(
             await asyncio.create_subprocess_exec(sys.executable, "-m", "gateway", "serve", "--config", path)
@@ -154,12 +176,12 @@ def _tell(
         before = end
     print(f"  {'whole':<12} {total:8.1f} s {number / total:12,.0f} rows/s; {number / spent:,.0f} rows a CPU second")
     print(f"  memory: {watched.idle} MiB idle, {watched.peak} MiB at most; database {database >> 20} MiB")
-    expected = Counter((phone % place).lstrip("+") for place in range(number) if place % BAD_EVERY != BAD_EVERY - 1)
-    held = Counter(str(one).lstrip("+") for each in there.simulation.ledger.lists.values() for one in each.phones)
+    expected = array("Q", sorted(int(phone % place) for place in range(number) if place % BAD_EVERY != BAD_EVERY - 1))
+    held = array("Q", sorted(int(one) for each in there.simulation.ledger.lists.values() for one in each.phones))
     counts = operation["counts"]
     agrees = held == expected and counts["accepted"] == number - bad and counts["rejected"] == bad
     print(f"  outcome: {operation['state']}, {counts}")
-    print(f"  ledger: {sum(held.values()):,} rows, {'equal to the input' if agrees else 'DIFFERS FROM THE INPUT'}")
+    print(f"  ledger: {len(held):,} rows, {'equal to the input' if agrees else 'DIFFERS FROM THE INPUT'}")
     return agrees
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 from gateway import opening, settings
@@ -42,6 +43,12 @@ async def test_a_new_database_has_today_s_tables_and_version(url: str) -> None:
     assert await database.run(differences) == []
     assert await database.run(version) == [upgrading.VERSION]
     await database.close()
+
+
+def test_the_version_is_that_of_the_last_script() -> None:
+    """It is written down, so that a database that is up to date needs no Alembic."""
+    scripts = ScriptDirectory(str(Path(upgrading.__file__).parent / "migrations"))
+    assert scripts.get_current_head() == upgrading.VERSION
 
 
 async def test_the_tables_of_the_release_before_become_today_s(url: str) -> None:
@@ -114,9 +121,10 @@ async def test_counts_and_what_stands_beside_the_contacts_are_carried_over(url: 
     for table in ("remote_lists", "credential_locks", "audit"):
         assert await rows_of(database, table) == before[table]
     (delivery,) = await rows_of(database, "deliveries")
-    assert delivery == {**before["deliveries"][0], "detail": None, "superseded_by": None, "operation_id": "op_1"}
+    new = {"detail": None, "superseded_by": None, "moved_to": None, "operation_id": "op_1"}
+    assert delivery == {**before["deliveries"][0], **new}
     (listed,) = await rows_of(database, "lists")
-    assert listed == {**before["lists"][0], "next_chunk": 5, "corrected": 0}
+    assert listed == {**before["lists"][0], "next_chunk": 5, "corrected": 0, "moved_to": None, "migration_id": None}
     writer = await database.run(chunks.writer, "cl_1", "op_9")
     assert (writer.seq, writer.no) == (7, 5)
     await database.close()
@@ -247,7 +255,7 @@ async def test_the_tables_of_a_later_release_are_refused(url: str) -> None:
     with pytest.raises(upgrading.DatabaseTooNew) as refused:
         await database.prepare()
     assert str(refused.value) == (
-        "the database: its tables have the version 0099, this release works with 0002: "
+        "the database: its tables have the version 0099, this release works with 0003: "
         "run the release that upgraded it, or restore the backup from before"
     )
     await database.close()
@@ -350,7 +358,10 @@ async def as_the_release_before(database: Database, list_id: str, phones: list[s
         last = tried[-1]
         tried.append({**last, "id": "at_9999", "batch": 2, "part": 1, "digest": "of it", "verdict": None})
     remotes = await rows_of(database, "remote_lists")
-    del delivery["operation_id"], listed["next_chunk"], listed["corrected"]
+    for later in ("operation_id", "moved_to"):
+        del delivery[later]
+    for later in ("next_chunk", "corrected", "moved_to", "migration_id"):
+        del listed[later]
     return {
         "lists": [listed | {"next_seq": 7}],
         "deliveries": [delivery],

@@ -83,6 +83,44 @@ def test_a_file_of_secrets_starts_at_the_folder_of_the_configuration(tmp_path: P
     assert credentials.tsid.get_secret_value() == "FROMAFILE30CHARS00000000000000"  # type: ignore[attr-defined]
 
 
+PEM = (
+    "-----BEGIN PRIVATE KEY-----\n"
+    "MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n"
+    "-----END PRIVATE KEY-----\n"
+)
+"""The private key of RFC 8410, section 10.3."""
+
+
+def test_the_key_that_signs_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "certificates.pem").write_text(PEM)
+    monkeypatch.setenv("SIGNING", PEM)
+    for reference in ("file:certificates.pem", "env:SIGNING"):
+        path = write(tmp_path, f'[server]\nsigning_key = "{reference}"')
+        config = settings.load(path, ADAPTERS)
+        assert config.signing_key is not None
+        assert config.signing_key.get_secret_value().strip() == PEM.strip()
+        assert "MC4CAQ" not in f"{config!r} {config.signing_key}"
+        assert settings.load(path, ADAPTERS, secrets=False).signing_key is None
+    assert settings.load(write(tmp_path, ""), ADAPTERS).signing_key is None
+
+
+@pytest.mark.parametrize(
+    ("reference", "told"),
+    [
+        ("file:absent.pem", "server.signing_key: the file absent.pem cannot be read (FileNotFoundError)"),
+        ("env:ABSENT", "server.signing_key: the environment variable ABSENT is not set"),
+        (PEM.replace("\n", ""), "server.signing_key: secrets are references, env:NAME or file:PATH, never values"),
+        (
+            "env:ACME_KEY",
+            "server.signing_key: is not an Ed25519 private key in PEM form (PKCS#8, not encrypted); "
+            "openssl genpkey -algorithm ed25519",
+        ),
+    ],
+)
+def test_a_signing_key_that_is_none(tmp_path: Path, reference: str, told: str) -> None:
+    assert faults(tmp_path, f'[server]\nsigning_key = "{reference}"') == [told]
+
+
 def test_every_fault_is_named_at_once(tmp_path: Path) -> None:
     text = """
     [tenants.acme]

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from adapters.exotel import ADAPTER, calls
+from adapters.exotel.codes import Shown
 from adapters.exotel.exchanges import link_item
 from adapters.exotel.paths import way_of
 from adapters.exotel.wire import Entry, UploadStats, UploadStatus
@@ -170,7 +171,7 @@ async def test_a_page_that_the_vendor_caps_is_not_the_last(there: Bench) -> None
     finding = await there.talk(there.adapter.find(work, remote, batch(people)))
     assert finding.verdict is Verdict.ACCEPTED
     page = await there.talk(there.adapter.read(remote, there.options, "40", 1000))
-    assert (len(page.items), page.next_cursor) == (20, "60")
+    assert (len(page.items), page.next_cursor.partition(":")[0]) == (20, "60")
 
 
 @pytest.mark.parametrize("shown", ["digits", "national"])
@@ -299,7 +300,7 @@ def test_missing_rows_are_rejected_only_when_the_vendor_counts_as_many() -> None
     next(exchange)
     exchange.send(UploadStatus(state="completed", stats=stats))
     with pytest.raises(StopIteration) as end:
-        exchange.send(({"sid": "c1", "number": people[0].phone},))
+        exchange.send(Shown(({"sid": "c1", "number": people[0].phone},)))
     finding = end.value.value
     assert (finding.verdict, outcomes(finding.receipt, people)) == (
         Verdict.UNKNOWN,

@@ -238,8 +238,8 @@ async def test_a_page_parameter_reads_them_all(kore: Bench, counts: str) -> None
     remote = await filled(kore, 101)
     options = kore.options.model_copy(update={"page_parameter": "from", "page_parameter_counts": counts})
     phones, cursor = [], None
-    for start in (None, "50", "100"):
-        assert cursor == start
+    for start in ("", "50", "100"):
+        assert (cursor or "").partition(":")[0] == start
         page = await kore.talk(ADAPTER.read(remote, options, cursor, 50))
         phones += [shown.fields["phone"] for shown in page.items]
         cursor = page.next_cursor

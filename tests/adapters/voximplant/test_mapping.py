@@ -77,7 +77,7 @@ def test_a_task_comes_back_as_the_contact_that_was_sent() -> None:
     )
     read = to_contact(task(task_uuid="A-1", custom_data=row, attempts_left=3), options())
     fields = {"phone": "+5511900000001", **RICH}
-    assert read == RemoteContact(fields, "A-1", "900001", "New, attempts left: 3", reached=False)
+    assert read == RemoteContact(fields, "A-1", "900001", "New", reached=False, attempts_left=3)
 
 
 @pytest.mark.parametrize(
