@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.canonical.faults import CATALOGUE
-from gateway.contract import AnyAdapter, Fidelity, Support, Verb
+from gateway.contract import ActivationKind, AnyAdapter, Fidelity, Support, Verb
 from gateway.problem import KINDS
 from gateway.registry import load
 from gateway.settings import DestinationIn, LimitsIn, Retention, RouteIn, Server, TenantIn, When
@@ -53,6 +53,54 @@ def fields(adapters: Mapping[str, AnyAdapter]) -> str:
     return table(["field", *adapters], rows)
 
 
+def sources(adapters: Mapping[str, AnyAdapter]) -> str:
+    """What each vendor gives as the source of a migration."""
+    return table(
+        ["vendor", "who calls", "contacts are", "it is stopped", "and looked at", "columns of its export"],
+        (
+            [
+                name,
+                "the list, by itself" if adapter.activation is ActivationKind.DIALS else "campaigns over the list",
+                _can(adapter, Verb.READ),
+                _can(adapter, Verb.STOP),
+                _can(adapter, Verb.STATUS),
+                ", ".join(f"`{column}`" for column in adapter.export.values()),
+            ]
+            for name, adapter in adapters.items()
+        ),
+    )
+
+
+def _can(adapter: AnyAdapter, verb: Verb) -> str:
+    capability = adapter.capability(verb)
+    sign = "no" if capability.support is Support.NONE else "yes"
+    return f"{sign}: {capability.note}" if capability.note else sign
+
+
+def directions(adapters: Mapping[str, AnyAdapter]) -> str:
+    """Who moves from each vendor to each, and how it is checked that they arrived."""
+    rows = (
+        [
+            f"from {name}",
+            *("" if source is target else f"{_who(source)}; {_check(target)}" for target in adapters.values()),
+        ]
+        for name, source in adapters.items()
+    )
+    return table(["", *(f"to {name}" for name in adapters)], rows)
+
+
+def _who(source: AnyAdapter) -> str:
+    if source.activation is not ActivationKind.DIALS:
+        return "all"
+    return "unreached" if source.read is not None else "nobody"
+
+
+def _check(target: AnyAdapter) -> str:
+    if target.read is not None:
+        return "read back"
+    return "counted" if target.status is not None else "answered"
+
+
 def faults() -> str:
     return table(
         ["code", "what is wrong", "what to do"],
@@ -88,6 +136,8 @@ def sections() -> dict[str, str]:
     return {
         "vendor verbs": verbs(adapters),
         "vendor fields": fields(adapters),
+        "migration sources": sources(adapters),
+        "migration directions": directions(adapters),
         "faults": faults(),
         "problems": problems(),
         "server keys": keys(Server),
@@ -100,7 +150,7 @@ def sections() -> dict[str, str]:
     }
 
 
-PAGES = ("README.md", "docs/faults.md", "docs/configuration.md", "docs/errors.md")
+PAGES = ("README.md", "docs/migration.md", "docs/faults.md", "docs/configuration.md", "docs/errors.md")
 
 
 def filled(text: str, made: Mapping[str, str]) -> str:

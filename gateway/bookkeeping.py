@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from gateway.canonical import Contact, LossEntry, LossKind, Outcome
+from gateway.canonical import Contact, Outcome, added_up
 from gateway.canonical.faults import fault
 from gateway.contract import Item, Receipt, RemoteList
 from gateway.planning import Draft, activation_of, remote_key
@@ -262,12 +262,5 @@ def open_list(connection: Connection, list_id: str, planned: Draft) -> OpenList 
 
 def join_delivery(connection: Connection, joined: OpenList, planned: Draft) -> None:
     """Add the losses of appended contacts to those of the delivery."""
-    total: dict[tuple[str, LossKind, str], int | None] = {}
-    for loss in [*joined.delivery.losses, *planned.losses]:
-        place = (loss.field, loss.kind, loss.why)
-        before = total.get(place)
-        total[place] = loss.contacts if before is None or loss.contacts is None else before + loss.contacts
-    merged = [
-        LossEntry(field=field, kind=kind, contacts=number, why=why) for (field, kind, why), number in total.items()
-    ]
+    merged = added_up([*joined.delivery.losses, *planned.losses])
     stored.change_delivery(connection, joined.delivery.id, losses=stored.losses_text(merged))

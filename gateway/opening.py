@@ -16,7 +16,7 @@ from gateway.operations import OperationLedger
 from gateway.registry import Registry
 from gateway.retention import keep_removing
 from gateway.settings import Config
-from gateway.store import uploads
+from gateway.store import moves, uploads
 from gateway.store.database import Database
 
 
@@ -84,10 +84,12 @@ async def _start_engine(host: Host, liveness: Liveness) -> None:
 
 
 async def _discard_orphans(host: Host, liveness: Liveness) -> None:
-    """Uploads that were broken off by the death of a process belong to nobody."""
+    """Uploads and lists of vendors whose taking in was broken off by the death of a process belong to nobody."""
     dead = []
-    for owner in await host.database.run(uploads.owners):
+    owners = await host.database.run(uploads.owners) + await host.database.run(moves.adopters)
+    for owner in dict.fromkeys(owners):
         async with liveness.seize(owner) as seized:
             dead += [owner] if seized else []
     if dead:
         await host.database.run(uploads.discard_orphans, dead)
+        await host.database.run(moves.discard_adopted, dead)

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from gateway.settings import Config
 from gateway.settings import Retention as Rules
+from gateway.store import old_moves
 from gateway.store import retention as store
 from gateway.store.database import Database, timestamp
 from gateway.store.erasing import Number, Seen, Spot, apply, at_vendor, look, mask_texts, reading, record
@@ -19,6 +20,7 @@ from gateway.store.retention import Next
 
 log = structlog.get_logger("gateway.retention")
 
+_VACUUM: Final = "VACUUM chunks, attempts, deliveries, operations, lists, idempotency, migrations, migration_rows"
 EVERY: Final = 3600.0
 FIRST: Final = 60.0
 """Seconds between two rounds of removing, and before the first one of a process."""
@@ -31,6 +33,8 @@ class Removed(BaseModel):
 
     contacts: int = 0
     lists: int = 0
+    rows: int = Field(0, description="of migrations: names and numbers")
+    migrations: int = 0
     attempts: int = 0
     operations: int = 0
     idempotency: int = 0
@@ -58,8 +62,10 @@ async def retain(database: Database, rules: Rules, now: datetime | None = None, 
     done: dict[str, int] = {}
     if rules.lists is not None:
         done["lists"] = await _lists(database, before(rules.lists), dry)
+        done["migrations"] = await _migrations(database, before(rules.lists), dry)
     if rules.contacts is not None:
         done["contacts"] = await _contacts(database, before(rules.contacts), moment, dry)
+        done["rows"] = await _rows(database, before(rules.contacts), moment, dry)
     pages: list[tuple[str, int | None, Callable[..., Next]]] = [
         ("attempts", rules.attempts, store.old_attempts),
         ("operations", rules.operations, store.old_operations),
@@ -115,6 +121,38 @@ async def _contacts(database: Database, before: str, moment: datetime, dry: bool
     return total
 
 
+async def _due_moves(database: Database, before: str, *, whole: bool) -> list[str]:
+    found, after = await database.run(old_moves.due_moves, before, "", whole)
+    while after is not None:
+        more, after = await database.run(old_moves.due_moves, before, after, whole)
+        found += more
+    return found
+
+
+async def _migrations(database: Database, before: str, dry: bool) -> int:
+    due = await _due_moves(database, before, whole=True)
+    for move_id in due:
+        while not await database.run(old_moves.drop_some, move_id, dry):
+            pass
+        if not dry:
+            log.info("migration removed", migration=move_id)
+    return len(due)
+
+
+async def _rows(database: Database, before: str, moment: datetime, dry: bool) -> int:
+    """Names and numbers in the rows of migrations go with those of their lists."""
+    total = 0
+    for move_id in await _due_moves(database, before, whole=False):
+        number, after = await database.run(old_moves.empty_some, move_id, (), moment, dry)
+        while after is not None:
+            some, after = await database.run(old_moves.empty_some, move_id, after, moment, dry)
+            number += some
+        total += number
+        if number and not dry:
+            log.info("rows of a migration emptied", migration=move_id, rows=number)
+    return total
+
+
 class AtVendor(BaseModel):
     """A remote list that held the number when it was sent. The gateway deletes nothing there."""
 
@@ -146,7 +184,9 @@ class Erased(BaseModel):
 
     contacts: int = 0
     rows: int = Field(0, description="rejected rows that held it")
-    mentions: int = Field(0, description="other contacts in whose fields it stood, and stored texts about requests")
+    mentions: int = Field(
+        0, description="other contacts in whose fields it stood, stored texts about requests, rows of migrations"
+    )
     lists: list[str] = Field(default_factory=list)
     at_vendors: list[AtVendor] = Field(default_factory=list)
     waiting: list[Waiting] = Field(default_factory=list)
@@ -164,25 +204,29 @@ async def erase(
     regions = {name: tenant.default_region for name, tenant in config.tenants.items()}
     found = await _look(database, number, tenants, regions)
     waiting = [Waiting(**one) for one in await database.run(reading, number, tenants)]
+    waiting += [Waiting(**one) for one in await database.run(old_moves.busy, tenants)]
     waiting += [Waiting(**one.waiting) for one in found if one.waiting is not None]
     people = [person for one in found for person in one.people]
     vendors = [AtVendor(**one) for one in await database.run(at_vendor, people)]
+    told = f"erased on {datetime.now(UTC).date().isoformat()}"
+    mentions = await _texts(database, number, tenants, dry=True)
+    mentions += await _moves(database, number, tenants, regions, told, dry=True)
     erased = Erased(
         contacts=sum(one.contacts for one in found),
         rows=sum(one.rows for one in found),
-        mentions=sum(one.mentions for one in found) + await _texts(database, number, tenants, dry=True),
+        mentions=sum(one.mentions for one in found) + mentions,
         lists=sorted({one.place.list_id for one in found}),
         at_vendors=list(dict.fromkeys(vendors)),
         waiting=list(dict.fromkeys(waiting)),
     )
     if dry or erased.waiting:
         return erased
-    told = f"erased on {datetime.now(UTC).date().isoformat()}"
     for one in found:
         changed = await database.run(apply, one.place, number, regions.get(one.place.tenant), told)
         if changed.waiting is not None:  # a batch of it has begun meanwhile
             return erased.model_copy(update={"waiting": [Waiting(**changed.waiting)]})
     await _texts(database, number, tenants, dry=False)
+    await _moves(database, number, tenants, regions, told, dry=False)
     for tenant in tenants:
         mine = [one for one in found if one.place.tenant == tenant]
         await database.run(record, tenant, len({one.place.list_id for one in mine}), sum(o.contacts for o in mine))
@@ -204,11 +248,27 @@ async def _look(
 
 async def _texts(database: Database, number: Number, tenants: Collection[str], *, dry: bool) -> int:
     total = 0
-    for table in ("attempts", "deliveries", "operations", "lists", "idempotency"):
+    for table in ("attempts", "deliveries", "operations", "lists", "idempotency", "migrations"):
         after: Any = ()
         while after is not None:
             some, after = await database.run(mask_texts, table, number, tenants, after, dry)
             total += some
+    return total
+
+
+async def _moves(
+    database: Database,
+    number: Number,
+    tenants: Collection[str],
+    regions: Mapping[str, str | None],
+    told: str,
+    *,
+    dry: bool,
+) -> int:
+    total, after = await database.run(old_moves.erase_some, number, tenants, regions, (), dry, told)
+    while after is not None:
+        some, after = await database.run(old_moves.erase_some, number, tenants, regions, after, dry, told)
+        total += some
     return total
 
 
@@ -220,7 +280,7 @@ def clean(engine: Engine) -> bool:
     """
     if engine.dialect.name == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("VACUUM chunks, attempts, deliveries, operations, lists, idempotency")
+            connection.exec_driver_sql(_VACUUM)
         return True
     try:
         return _rewrite(engine)

@@ -96,7 +96,9 @@ async def _resume(
 ) -> Created:
     """Let a stopped list dial again where the vendor can; else say where a campaign is started."""
     kinds = ("create", "activate", "resume", "stop")
-    if _dialling(live) and await host.database.run(work.last_of, one.id, kinds) != "stop":
+    last = await host.database.run(work.last_of, one.id, kinds)
+    stopped = last == "stop" or (last != "resume" and await host.database.run(moves.left_stopped, one.id))
+    if _dialling(live) and not stopped:
         raise Problem("list.not_staged", "the list was started before; nothing of it is held back")
     if not _able(tenant, live):
         notes = {delivery.destination: tenant.destinations[delivery.destination].adapter for delivery in live}

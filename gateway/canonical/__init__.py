@@ -12,7 +12,7 @@ from gateway.canonical.lists import (
     Profile,
     Schedule,
 )
-from gateway.canonical.losses import Loss, LossEntry, LossKind, LossReport
+from gateway.canonical.losses import Loss, LossEntry, LossKind, LossReport, added_up
 from gateway.canonical.outcomes import Counts, Outcome, State, Verdict, state_of
 
 __all__ = [
@@ -35,5 +35,6 @@ __all__ = [
     "Schedule",
     "State",
     "Verdict",
+    "added_up",
     "state_of",
 ]

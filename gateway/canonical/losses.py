@@ -59,3 +59,15 @@ class LossReport:
             for loss, number in self.of_contacts.items()
         ]
         return of_list + of_contacts
+
+
+def added_up(losses: Iterable[LossEntry]) -> list[LossEntry]:
+    """Equal losses of several reports as one; those of the list itself count no contacts."""
+    total: dict[Loss, int | None] = {}
+    for one in losses:
+        loss = Loss(one.field, one.kind, one.why)
+        before = total.get(loss)
+        total[loss] = one.contacts if before is None or one.contacts is None else before + one.contacts
+    return [
+        LossEntry(field=loss.field, kind=loss.kind, contacts=number, why=loss.why) for loss, number in total.items()
+    ]

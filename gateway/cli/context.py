@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import getpass
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -88,6 +89,14 @@ async def opened(path: Path, *, secrets: bool = True) -> AsyncIterator[Any]:
     config = settings.load(path, known.adapters, secrets=secrets)
     async with opening.running(known, config) as running:
         yield running
+
+
+def asker() -> str:
+    """Who asks, as a record keeps it."""
+    try:
+        return f"cli {getpass.getuser()}"
+    except (KeyError, OSError):  # a user that the system has no name for
+        return "cli unknown"
 
 
 def pick_tenant(config: Any, name: str | None) -> Any:

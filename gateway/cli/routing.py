@@ -1,7 +1,6 @@
 """`gateway route list`, `set` and `off`: which destination stands in for which, without a running server."""
 
 import asyncio
-import getpass
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -57,7 +56,7 @@ def change(
     async def work() -> int:
         wish = _wish(target, mode, percent)
         async with _opened(path, tenant_name) as (database, tenant):
-            changed = await rerouting.switch(database, tenant, source, wish, f"cli {_user()}", secrets=False)
+            changed = await rerouting.switch(database, tenant, source, wish, context.asker(), secrets=False)
             (shown,) = await database.run(rerouting.shown, [changed])
         if as_json:
             context.print_json(shown)
@@ -74,13 +73,6 @@ def _wish(target: str | None, mode: str, percent: float | None) -> ReroutingIn:
     except ValidationError as error:
         told = "; ".join(f"--{key}: {why}" for key, why in settings.explain(error))
         raise Usage(told) from None
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user that the system has no name for
-        return "unknown"
 
 
 @asynccontextmanager

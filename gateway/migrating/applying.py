@@ -5,6 +5,7 @@ before it ended. Nothing is stored for the target before every source is quiet, 
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection
@@ -19,8 +20,8 @@ from gateway.ingest import Intake, Rejected, SourceInfo
 from gateway.ingest.repeats import Repeats
 from gateway.ingest.spool import Spool
 from gateway.managing import destination_of
-from gateway.migrating import finishing, plans, sources, verifying
-from gateway.migrating.documents import Proof
+from gateway.migrating import finishing, plans, returning, sources, verifying
+from gateway.migrating.documents import Fate, Proof
 from gateway.migrating.plans import Adapted, adapt, keeper, sides_of, sort_unit
 from gateway.migrating.quieting import quiet
 from gateway.migrating.sorting import Rows, Sorted
@@ -39,8 +40,10 @@ from gateway.store.operations import StoredOperation
 
 async def perform(host: Host, tenant: Tenant, move: Move, one: StoredOperation, leg: Leg) -> None:
     """Apply a plan to its end. Raises `Problem` when it does not hold any more, `Cancelled` between batches."""
-    target = destination_of(tenant, move.target)
+    if await plans.is_over(move, "applying", leg):
+        return
     try:
+        target = destination_of(tenant, move.target)
         if all(each.stage == "planned" for each in await _lists(host, move)):
             await _refuse_stale(host, tenant, move, one)
         await _quiet_all(host, tenant, move, one, leg)
@@ -53,13 +56,25 @@ async def perform(host: Host, tenant: Tenant, move: Move, one: StoredOperation, 
         await host.database.run(_end, move, {"code": "migration.cancelled", "detail": detail})
         raise
     except Problem as problem:
-        await host.database.run(_end, move, problem.kept())
+        await _fail(host, move, problem.kept())
         raise
 
 
-def _end(connection: Connection, move: Move, error: dict[str, object]) -> None:
+async def _fail(host: Host, move: Move, error: Mapping[str, object]) -> None:
+    """The work cannot go on: what was tried and not proven is unknown, the rest was never sent."""
+    for moving in await _lists(host, move):
+        if moving.stage == "stored" and moving.target_list_id is not None:
+            await host.courier.abandon(moving.target_list_id)
+    await host.database.run(_end, move, error)
+
+
+def _end(connection: Connection, move: Move, error: Mapping[str, object]) -> None:
     """Nothing touched: the plan may be made anew. Else it has failed half-way, and says where."""
-    begun = any(each.stage != "planned" for each in moves.lists_of(connection, move.id))
+    found = moves.lists_of(connection, move.id)
+    begun = any(each.stage != "planned" or each.proof is not None for each in found)
+    for moving in found:
+        if moving.stage == "quiet" and moving.target_list_id is not None:
+            store.discard(connection, moving.target_list_id)  # half of it may be written, and nobody sees it
     moves.release(connection, move.id)
     moves.change(connection, move.id, state="failed" if begun else "planned", error=error)
 
@@ -72,10 +87,10 @@ async def abandon(host: Host, tenant: str, one: StoredOperation) -> None:
     if move.state == "planning":
         await host.database.run(moves.change, move.id, state="failed", error=one.error or _OURS)
         return
-    for moving in await host.database.run(moves.lists_of, move.id):
-        if moving.stage == "stored" and moving.target_list_id is not None:
-            await host.courier.abandon(moving.target_list_id)
-    await host.database.run(_end, move, _OURS)
+    if move.state == "rolling_back":
+        await host.database.run(returning.fail, move, _OURS)
+        return
+    await _fail(host, move, _OURS)
 
 
 _OURS = {"code": "internal", "detail": "the gateway failed while it worked on this; its log has the details"}
@@ -98,7 +113,7 @@ async def _refuse_stale(host: Host, tenant: Tenant, move: Move, one: StoredOpera
     for moving in await _lists(host, move):
         unit = await _unit(host, tenant, moving)
         if unit.adopted:
-            found += await _changed_there(host, tenant, unit, one)
+            found += await _changed_there(host, tenant, unit, moving, one)
     if found:
         items = [
             ErrorItem(pointer=at, code="migration.stale", detail=f"was {_short(before)}, is {_short(after)}")
@@ -113,15 +128,15 @@ def _short(value: object) -> str:
 
 
 async def _changed_there(
-    host: Host, tenant: Tenant, unit: Unit, one: StoredOperation
+    host: Host, tenant: Tenant, unit: Unit, moving: MovingList, one: StoredOperation
 ) -> list[tuple[str, object, object]]:
-    """What a list that we only read is now at its vendor: people gone from it, or new on it."""
+    """What a list that we only read is now at its vendor: people gone from it, or new on it, since the plan."""
+    assert moving.plan is not None
     sides = await sides_of(host, tenant, unit, one.id)
     found = await asyncio.to_thread(sort_unit, host, tenant, unit, sides, Rows(lambda _: None), Wishes())
-    gone, new = found.fates().gone, sum(side.reading.unlooked for side in sides.values() if side.reading)
-    at = f"/lists/{unit.one.id}/at the vendor"
-    changes: list[tuple[str, object, object]] = [(f"{at}/gone", 0, gone)] if gone else []
-    return changes + ([(f"{at}/new", 0, new)] if new else [])
+    before = {"gone": moving.plan["counts"]["gone"], "new": moving.plan["source"]["unmanaged"]}
+    now = {"gone": found.tally[Fate.GONE], "new": plans.unmanaged(unit, sides, found)}
+    return plans.differences(before, now, f"/lists/{unit.one.id}/at the vendor")
 
 
 async def _quiet_all(host: Host, tenant: Tenant, move: Move, one: StoredOperation, leg: Leg) -> None:
@@ -130,9 +145,33 @@ async def _quiet_all(host: Host, tenant: Tenant, move: Move, one: StoredOperatio
         if moving.stage != "planned":
             continue
         await leg.go_on()
-        proof = await quiet(host, tenant, await _unit(host, tenant, moving), one.id)
+        if _nobody_moves(moving):
+            proof = Proof(proven=False, how="nobody on it moves: it goes on as it was", at=timestamp())
+        else:
+            await host.database.run(moves.change_list, moving, proof=_stopping())
+            proof = await _proof(host, tenant, await _unit(host, tenant, moving), one)
         values = {"proof": proof.model_dump(mode="json"), "stage": "quiet", "target_list_id": new_id("cl")}
         await host.database.run(moves.change_list, moving, **values)
+
+
+def _nobody_moves(moving: MovingList) -> bool:
+    """By the plan. Then there is no reason to stop the source."""
+    return moving.plan is not None and not moving.plan["counts"]["moves"]
+
+
+def _stopping() -> dict[str, Any]:
+    """What is known of a source as long as nobody has looked whether it stands still: a stop may have left."""
+    return Proof(proven=False, how="it was about to be stopped", at=timestamp()).model_dump(mode="json")
+
+
+async def _proof(host: Host, tenant: Tenant, unit: Unit, one: StoredOperation) -> Proof:
+    """That the source is quiet; also that the source before it is, when the list came here by an unproven move."""
+    proof = await quiet(host, tenant, unit, one.id)
+    before = await host.database.run(moves.unproven, unit.one.id)
+    if before is None:
+        return proof
+    how = f"{proof.how}; where it came from may be calling: see the migration {before}"
+    return proof.model_copy(update={"proven": False, "how": how})
 
 
 async def _unit(host: Host, tenant: Tenant, moving: MovingList) -> Unit:
@@ -177,9 +216,11 @@ async def _store(
     def write() -> None:
         found = sort_unit(host, tenant, unit, sides, Rows(keeper(host, moving, "left")), wishes)
         adapted = adapt(unit.one.head, target, wishes, found, sides)
-        side = plans.source_side(unit, sides, found.contacts, moving.plan["source"]["digest"] if moving.plan else "")
+        side = plans.source_side(unit, sides, found, moving.plan["source"]["digest"] if moving.plan else "")
         told: dict[str, Any] = {"source": side.model_dump(mode="json"), "fates": found.fates().model_dump(mode="json")}
         told["losses"] = [loss.model_dump(mode="json") for loss in adapted.losses]
+        if len(found.moving) and _nobody_moves(moving):
+            raise Problem("migration.stale", f"{unit.one.head.name}: somebody on it may move now: plan again")
         if not len(found.moving):
             host.database.call(_nothing_moves, moving, told)
             return

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
-from gateway.canonical import Counts
+from gateway.canonical import Counts, added_up
 from gateway.migrating.documents import (
     LEFT_OUT,
     Certificate,
@@ -22,7 +22,6 @@ from gateway.migrating.documents import (
     SourceSide,
     TargetSide,
 )
-from gateway.migrating.plans import added_up
 from gateway.settings import Destination
 from gateway.store import deliveries as stored
 from gateway.store import moves
@@ -159,7 +158,7 @@ def _unverified(lists: list[ListCertificate]) -> list[str]:
             )
         if one.source.incomplete:
             told.append(f"{one.name}: the source could not be read whole: {one.source.incomplete}")
-        if not one.proof.proven:
+        if not one.proof.proven and one.target.list_id:
             told.append(f"{one.name}: that the source is quiet is not proven, so nothing starts: {one.proof.how}")
         left = [f"{number} {why}" for fate, why in LEFT_OUT.items() if (number := _number(one.counts, fate))]
         if left:

@@ -1,4 +1,4 @@
-"""What a migration gives out as files: its rows, and its certificate as a page. The API and the command line write them.
+"""What a migration gives out as files: its rows, its certificate as a page. The API and the command line write them.
 
 Blocking: from another thread than the database's.
 """

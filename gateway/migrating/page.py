@@ -153,6 +153,8 @@ def _quiet(one: ListCertificate) -> str:
     """The proof that nobody is called from the source any more."""
     proof = one.proof
     kind, title = ("good", "The source is quiet.") if proof.proven else ("bad", "The source is not proven to be quiet.")
+    if not one.target.list_id:
+        kind, title = "warn", "The source was left as it is."
     by = f", on the word of {name(proof.by)}" if proof.by else ""
     return note(kind, title, f"{text(proof.how)} ({text(proof.at)}{by})")
 

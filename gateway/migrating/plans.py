@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
-from gateway.canonical import Contact, ListHead, LossEntry, LossKind
+from gateway.canonical import Contact, ListHead, LossEntry, LossKind, added_up
 from gateway.canonical.lists import Activation
 from gateway.contract import Examination
 from gateway.creating import StoredSuppressions
@@ -37,8 +36,23 @@ from gateway.vendors import fields_out
 NO_CREDENTIALS = "the target has no credentials in this configuration: the plan cannot be applied"
 
 
+async def is_over(move: Move, state: str, leg: Leg) -> bool:
+    """Whether the work of this state had ended when its process died, and only the operation had not heard of it.
+
+    Raises what had ended it, if it had failed.
+    """
+    if move.state == state:
+        return False
+    if move.state in ("planned", "failed") and move.error is not None:
+        await leg.go_on()  # `Cancelled`, if that was why
+        raise Problem.of(move.error)
+    return True
+
+
 async def perform(host: Host, tenant: Tenant, move: Move, one: StoredOperation, leg: Leg) -> None:
     """Plan a migration and keep the plan. Raises `Problem` for what cannot be planned at all."""
+    if await is_over(move, "planning", leg):
+        return
     try:
         await _make(host, tenant, move, one, leg)
     except Cancelled:
@@ -192,7 +206,7 @@ def _render(target: Destination, adapted: Adapted, found: Sorted, rows: Rows) ->
         rows.add(_row(contact, examined))
 
     carried = carry(planned, found.moving, tell)
-    needed = calls(planned, carried, adapted.head, now)
+    needed = calls(planned, carried, adapted.head)
     return _Rendered(carried, planned.losses, planned.parts, needed, activation)
 
 
@@ -210,18 +224,18 @@ def _row(contact: Contact, examined: Examination) -> Row:
     )
 
 
-def source_side(unit: Unit, sides: dict[str | None, Side], contacts: int, digest: str) -> SourceSide:
+def source_side(unit: Unit, sides: dict[str | None, Side], found: Sorted, digest: str) -> SourceSide:
     readings = [side.reading for side in sides.values() if side.reading is not None]
     shown = {(one.id, one.name, one.count) for each in unit.deliveries for one in unit.there(each)}
     return SourceSide(
         list_id=unit.one.id,
         destinations=list(dict.fromkeys(each.destination for each in unit.deliveries)),
         remote_lists=[RemoteOut(id=id_, name=name, count=count) for id_, name, count in sorted(shown)],
-        contacts=contacts,
+        contacts=found.contacts,
         digest=digest,
         read="vendor" if readings else "export" if unit.adopted else "store",
         incomplete="; ".join(dict.fromkeys(one.incomplete for one in readings if one.incomplete)) or None,
-        unmanaged=sum(one.unlooked for one in readings),
+        unmanaged=unmanaged(unit, sides, found),
     )
 
 
@@ -239,7 +253,7 @@ def _list_plan(
     return ListPlan(
         name=head.name,
         reference=head.reference,
-        source=source_side(unit, sides, found.contacts, digest),
+        source=source_side(unit, sides, found, digest),
         counts=found.fates(rendered.carried.refused),
         losses=[*adapted.losses, *rendered.losses],
         remote_lists=rendered.parts,
@@ -248,13 +262,22 @@ def _list_plan(
         stop=stopping_of(unit, tenant),
         activation=rendered.activation,
         refused=rendered.refused,
-        notes=_notes(unit, sides),
+        notes=_notes(unit, sides, found),
     )
 
 
-def _notes(unit: Unit, sides: dict[str | None, Side]) -> list[str]:
+def unmanaged(unit: Unit, sides: dict[str | None, Side], found: Sorted) -> int:
+    """How many contacts the vendors show that the list does not have."""
+    return sum(unit.strangers(side.reading, found.tally[Fate.INVALID]) for side in sides.values() if side.reading)
+
+
+def _notes(unit: Unit, sides: dict[str | None, Side], found: Sorted) -> list[str]:
     notes = []
     for side in sides.values():
+        if side.dials and side.reading is not None and found.tally[Fate.REACHED] and found.tally[Fate.MOVES]:
+            notes.append(
+                f"whom {side.adapter.name} has tried counts as reached: when the list is stopped, it tries them no more"
+            )
         if side.called_at_once:
             notes.append(
                 f"{side.adapter.name} does not show whom it has reached: everybody whom it took counts as reached"
@@ -263,9 +286,10 @@ def _notes(unit: Unit, sides: dict[str | None, Side]) -> list[str]:
             notes.append(f"{side.adapter.name} shows no contacts: they are known from what the gateway sent")
         elif side.reading.incomplete:
             notes.append(f"{side.adapter.name}: {side.reading.incomplete}")
-        if side.reading is not None and side.reading.unlooked:
+        strangers = unit.strangers(side.reading, found.tally[Fate.INVALID]) if side.reading is not None else 0
+        if strangers:
             notes.append(
-                f"{side.adapter.name} shows {side.reading.unlooked} contacts that never came through the gateway: "
+                f"{side.adapter.name} shows {strangers} contacts that never came through the gateway: "
                 "they stay; read the list from the vendor (remote_list) to move them too"
             )
     if not unit.whole:
@@ -300,20 +324,6 @@ def _whole(move: Move, target: Destination, plans: list[ListPlan], facts: dict[s
     )
 
 
-def added_up(losses: list[LossEntry]) -> list[LossEntry]:
-    """Equal losses of several lists as one; those of lists count no contacts."""
-    total: Counter[tuple[str, LossKind, str]] = Counter()
-    of_list: dict[tuple[str, LossKind, str], bool] = {}
-    for loss in losses:
-        place = (loss.field, loss.kind, loss.why)
-        of_list[place] = loss.contacts is None
-        total[place] += loss.contacts or 0
-    return [
-        LossEntry(field=field, kind=kind, contacts=None if only else total[field, kind, why], why=why)
-        for (field, kind, why), only in of_list.items()
-    ]
-
-
 async def facts_of(host: Host, tenant: Tenant, move: Move) -> dict[str, Any]:
     """What the plan rests on: when any of it is another, the plan does not hold any more."""
     target = destination_of(tenant, move.target)
@@ -321,6 +331,7 @@ async def facts_of(host: Host, tenant: Tenant, move: Move) -> dict[str, Any]:
     for moving in await host.database.run(moves.lists_of, move.id):
         unit = await host.database.run(sources.load, tenant.name, moving.list_id, moving.deliveries)
         lists[moving.list_id] = {
+            "head": unit.one.head.model_dump(mode="json", exclude_defaults=True),
             "deliveries": [one.id for one in unit.deliveries],
             "contacts": await asyncio.to_thread(
                 fingerprint, host.database, moving.list_id, moving.deliveries, unit.whole

@@ -2,15 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
 
-from gateway.canonical import Contact, ListHead, Mode
-from gateway.canonical.lists import Activation
-from gateway.contract import ActivationKind, Batch, Examination, Job, Style
-from gateway.driver import rehearse
+from gateway.canonical import Contact, ListHead
+from gateway.contract import Examination
 from gateway.ingest.spool import Spool
-from gateway.planning import Draft, remote_key
+from gateway.planning import Draft
+from gateway.previewing import rehearsed
 
 
 @dataclass(slots=True)
@@ -54,41 +51,9 @@ def carry(planned: Draft, moving: Spool[Contact], tell: Callable[[Contact, Exami
     return carried
 
 
-def calls(planned: Draft, carried: Carried, head: ListHead, now: datetime) -> int:
-    """How many requests the target needs. Each is made, by the adapter's own generators, and thrown away.
-
-    A vendor that dials is shown as if the list were started.
-    """
-    adapter = planned.destination.adapter
-    dials = adapter.activation is ActivationKind.DIALS
-    shown = head.model_copy(update={"activation": Activation(mode=Mode.START)}) if dials else head
-    jobs = {
-        part: Job(
-            head=shown,
-            profile=planned.profile,
-            options=planned.options,
-            key=remote_key("preview", part),
-            now=now,
-            part=part,
-            parts=planned.parts,
-            start=dials,
-        )
-        for part in range(1, planned.parts + 1)
-    }
-    number, remotes = 0, dict[int, Any]()
-    if planned.plan.style is Style.CREATE and jobs:
-        assert adapter.create is not None
-        rehearsal = rehearse(adapter.create(tuple(jobs.values())))
-        number += len(rehearsal.requests)
-        remotes = dict(zip(jobs, rehearsal.result, strict=True))
-    for (part, batch), (start, end) in carried.batches.items():
-        people = Batch(batch, f"{jobs[part].key}-{batch}", Stretch(carried.contacts, start, end))
-        if part in remotes:
-            assert adapter.append is not None
-            rehearsal = rehearse(adapter.append(jobs[part], remotes[part], people))
-        else:
-            assert adapter.deliver is not None
-            rehearsal = rehearse(adapter.deliver(jobs[part], people))
-            remotes[part] = rehearsal.result.remote
-        number += len(rehearsal.requests)
-    return number
+def calls(planned: Draft, carried: Carried, head: ListHead) -> int:
+    """How many requests the target needs. Each is made, by the adapter's own generators, and thrown away."""
+    batches = (
+        (part, batch, Stretch(carried.contacts, start, end)) for (part, batch), (start, end) in carried.batches.items()
+    )
+    return sum(1 for _ in rehearsed(planned, head, batches))

@@ -100,7 +100,8 @@ def _operation(
     given: Mapping[str, Any] | None = None,
 ) -> None:
     owner = host.operations.owner
-    work.add_operation(connection, operation_id, tenant.name, move_id, kind, owner, stage="reading", input=given)
+    stage = "reading" if kind == PLAN else "stopping"
+    work.add_operation(connection, operation_id, tenant.name, move_id, kind, owner, stage=stage, input=given)
     if key is not None:
         keys.key_operation(connection, tenant.name, key, operation_id)
 
@@ -193,13 +194,19 @@ async def rollback(host: Host, tenant: Tenant, move_id: str, wish: RollbackIn, b
 
 
 def _claim_back(connection: Connection, tenant: Tenant, move_id: str, moving: MovingList) -> None:
+    gone = (moving.result or {}).get(moves.DELETED)
+    if gone:
+        why = f"was deleted at its vendor, as planned ({', '.join(gone)}): plan a migration of {moving.target_list_id} back"
+        raise Problem("migration.not_applied", f"the old list {moving.list_id} {why}")
     for list_id in (moving.list_id, moving.target_list_id):
         one = store.get_list(connection, tenant.name, list_id, to_change=True) if list_id else None
         if one is None:
+            if list_id == moving.list_id or moving.stage not in ("planned", "quiet"):
+                raise Problem("migration.not_applied", f"the list {list_id} was removed: there is no way back")
             continue
         if list_id == moving.list_id and one.deleted_at:
             raise Problem("migration.not_applied", f"the old list {one.id} was deleted: there is no way back to it")
-        if list_id == moving.target_list_id and one.moved_to:
+        if list_id == moving.target_list_id and one.moved_to and moving.stage != "returned":
             raise Problem("migration.not_applied", f"the list {one.id} has moved on to {one.moved_to}: go back there")
         busy = work.running_operation(connection, one.id)
         if busy is not None:

@@ -5,7 +5,7 @@ A list is gone through three times, never held: for its profile, to be examined 
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from pydantic import Field
 from sqlalchemy import Connection, select
 
 from gateway.bookkeeping import StoredContacts
-from gateway.canonical import Contact, ListHead, LossEntry, LossKind, Outcome
+from gateway.canonical import Contact, ListHead, LossEntry, Outcome, added_up
 from gateway.contract import CannotDo, Contacts
 from gateway.dispatch import Cancelled, Interrupted, Leg
 from gateway.encoding import encode
@@ -240,13 +240,3 @@ def report(connection: Connection, rule: Rerouting) -> ShadowReport:
     sums["seconds"] = round(sums["seconds"], 1)
     told = {"refused": dict(refused), "losses": losses, "failed": dict(failed.most_common(20))}
     return ShadowReport(target=rule.target, since=rule.at, lists=lists, **sums, **told)
-
-
-def added_up(losses: Iterable[LossEntry]) -> list[LossEntry]:
-    """Losses of several lists as one report: those of contacts with their sum, those of lists once."""
-    total: dict[tuple[str, LossKind, str], int | None] = {}
-    for loss in losses:
-        place = (loss.field, loss.kind, loss.why)
-        before = total.get(place)
-        total[place] = loss.contacts if before is None or loss.contacts is None else before + loss.contacts
-    return [LossEntry(field=field, kind=kind, contacts=number, why=why) for (field, kind, why), number in total.items()]

@@ -177,7 +177,9 @@ def _fate(one: StoredContact, side: Side, found: Found | None, barred: Any, reac
         return Fate.UNCLEAR if side.dials and not readable else Fate.MOVES
     if side.called_at_once:
         return Fate.REACHED
-    return Fate.GONE if readable else Fate.MOVES
+    if readable:
+        return Fate.GONE
+    return Fate.UNCLEAR if side.dials else Fate.MOVES  # whoever dials may have reached those whom it does not show
 
 
 def _row(one: StoredContact, fate: Fate) -> Row:

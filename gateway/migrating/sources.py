@@ -30,6 +30,8 @@ from gateway.store.lists import StoredList
 
 MOST_LISTS = 1_000
 """Lists of one migration."""
+VENDOR = "vendor"
+"""The format of a list that was read from its vendor."""
 _PAGES_WITHOUT_NEWS = 3
 
 
@@ -47,6 +49,11 @@ class Unit:
     def adopted(self) -> bool:
         """Whether somebody else put the list at its vendor."""
         return _is_adopted(self.one)
+
+    def strangers(self, reading: Reading, invalid: int) -> int:
+        """How many contacts the vendor shows that the list does not have, `invalid` being its rows that are none."""
+        read_there = (self.one.source or {}).get("format") == VENDOR
+        return max(reading.unlooked - (invalid if read_there else 0), 0)
 
     def there(self, delivery: StoredDelivery) -> list[RemoteList]:
         """The remote lists of a delivery that are at the vendor."""
@@ -168,7 +175,7 @@ async def _remote(
     known = await host.database.run(moves.list_of_remote, tenant.name, destination.name, remote_id)
     if known is not None:
         one = await host.database.run(store.get_list, tenant.name, known[0])
-        if one is not None and not _is_adopted(one):
+        if one is not None and not (_is_adopted(one) and destination.adapter.read is not None):
             return known[0], [known[1]]
     adapter = destination.adapter
     if adapter.read is None:
@@ -179,10 +186,21 @@ async def _remote(
             [ErrorItem(pointer="/source/remote_list", code="migration.unreadable", detail=what)],
         )
     remote = await _named(host, destination, remote_id, operation_id)
-    reading = await read_lists(host, destination, destination.options, [remote], operation_id)
+    reading = await _read_unchanged(host, destination, remote, operation_id)
     intake = await asyncio.to_thread(_take_in, reading, tenant)
     head = ListHead(name=remote.name or remote_id, destination=destination.name, schedule=_hours(reading))
     return await adopt(host, tenant, destination, head, remote, intake, known)
+
+
+async def _read_unchanged(host: Host, destination: Destination, remote: RemoteList, operation_id: str) -> Reading:
+    """A whole list, or as much as its vendor shows of it every time; 409 for one that changes while it is read."""
+    reading = await read_lists(host, destination, destination.options, [remote], operation_id)
+    if not reading.incomplete:
+        return reading
+    again = await read_lists(host, destination, destination.options, [remote], operation_id)
+    if again.incomplete and again.digest() != reading.digest():
+        raise Problem("migration.changed", f"{destination.name}: {again.incomplete}")
+    return again
 
 
 async def _named(host: Host, destination: Destination, remote_id: str, operation_id: str) -> RemoteList:
@@ -214,7 +232,7 @@ def _hours(reading: Reading) -> Schedule:
 def _take_in(reading: Reading, tenant: Tenant) -> Intake:
     """The vendor's contacts as our own: every one is taken in or refused with its faults."""
     rows: Iterator[Any] = (JsonRow(place, one.fields) for place, one in enumerate(reading.contacts, start=1))
-    source = Source(SourceInfo(format="vendor"), rows)
+    source = Source(SourceInfo(format=VENDOR), rows)
     return collect(source, Normaliser(tenant.default_region), DuplicatePolicy.KEEP_ALL)
 
 
@@ -238,10 +256,12 @@ async def adopt(
     """Keep a list that somebody else put at a vendor as if it had been delivered by us."""
     if not intake.received:
         raise Problem("migration.nothing", "the list has no contacts")
-    if known is not None:
-        await host.database.run(store.discard, known[0])
-    list_id, delivery_id, operation_id = new_id("cl"), new_id("dl"), new_id("op")
-    await asyncio.to_thread(_store, host, tenant, destination, head, remote, intake, list_id, delivery_id, operation_id)
+    list_id, delivery_id = new_id("cl"), new_id("dl")
+    try:
+        await asyncio.to_thread(_store, host, tenant, destination, head, remote, intake, list_id, delivery_id, known)
+    except Exception:
+        await host.database.run(store.discard, list_id)
+        raise
     return list_id, [delivery_id]
 
 
@@ -254,13 +274,18 @@ def _store(
     intake: Intake,
     list_id: str,
     delivery_id: str,
-    operation_id: str,
+    known: tuple[str, str] | None,
 ) -> None:
-    call, adapter = host.database.call, destination.adapter
+    call, adapter, operation_id = host.database.call, destination.adapter, new_id("op")
     profile = _profile(intake)
     source = intake.info.model_copy(update={"adopted": True}).model_dump(mode="json")
-    call(store.add_list, list_id, tenant.name, head, profile, source, staged=False)
-    call(store.change_list, list_id, deleted_at=timestamp())  # not to be seen until it is whole
+
+    def begin(connection: Connection) -> None:
+        store.add_list(connection, list_id, tenant.name, head, profile, source, staged=False)
+        # not to be seen until it is whole; when this process dies before, its name tells that nobody goes on with it
+        store.change_list(connection, list_id, deleted_at=timestamp(), migration_id=host.operations.owner)
+
+    call(begin)
     dials = adapter.activation is ActivationKind.DIALS
     writer = call(chunks.writer, list_id, operation_id)
     there = Place(delivery_id, 1, 1, Mark(Outcome.ACCEPTED, detail="was at the vendor before"))
@@ -293,9 +318,19 @@ def _store(
         stored.add_delivery(connection, list_id, new)
         stored.save_remote(connection, delivery_id, 1, remote)
         stored.change_delivery(connection, delivery_id, detail=f"read from the vendor at {timestamp()}")
-        store.change_list(connection, list_id, deleted_at=None)
+        store.change_list(connection, list_id, deleted_at=None, migration_id=None)
+        if known is not None:
+            _replace(connection, tenant, known[0])
 
     call(finish)
+
+
+def _replace(connection: Connection, tenant: Tenant, known: str) -> None:
+    """What was read of the same list before goes, unless a migration works on it."""
+    before = store.get_list(connection, tenant.name, known, to_change=True)
+    if before is not None and before.migration_id is not None:
+        raise Problem("migration.conflict", f"the migration {before.migration_id} works on the list {known}")
+    store.discard(connection, known)
 
 
 def _profile(intake: Intake) -> Profile:

@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
 
 from gateway.canonical import Verdict
 from gateway.contract import Limits, Reply
 from gateway.store.database import timestamp
-from gateway.store.schema import attempts, deliveries, operations, turns
+from gateway.store.schema import attempts, deliveries, lists, operations, turns
 
 WINDOW: Final = 60
 """Seconds in which a destination takes `requests_per_minute` requests."""
@@ -156,8 +156,12 @@ def close_open(connection: Connection, dead: str) -> None:
 
 
 def close_unrecorded(connection: Connection, owner: str, list_id: str) -> None:
-    """As `close_open`, for a list whose work this process begins anew: the database did not take the verdicts down."""
-    of_list = select(deliveries.c.id).where(deliveries.c.list_id == list_id)
+    """As `close_open`, for a list whose work this process begins anew: the database did not take the verdicts down.
+
+    A migration has the work of all the lists that it holds.
+    """
+    which = or_(lists.c.id == list_id, lists.c.migration_id == list_id)
+    of_list = select(deliveries.c.id).join(lists, lists.c.id == deliveries.c.list_id).where(which)
     mine = and_(attempts.c.owner == owner, attempts.c.verdict.is_(None), attempts.c.delivery_id.in_(of_list))
     values = {"verdict": Verdict.UNKNOWN.value, "detail": UNRECORDED, "finished_at": timestamp()}
     connection.execute(update(attempts).where(mine).values(**values))

@@ -28,6 +28,7 @@ from gateway.store.schema import (
     deliveries,
     idempotency,
     lists,
+    migrations,
     operations,
     remote_lists,
     uploads,
@@ -171,7 +172,7 @@ def _waiting(connection: Connection, place: Spot, chunk: Chunk) -> dict[str, Any
 
 def apply(connection: Connection, place: Spot, number: Number, region: str | None, told: str) -> Seen:
     """Take the number out of a chunk, if it may change just now. Counts stay, but what was pending is rejected."""
-    _overwrite(connection)
+    overwrite(connection)
     query = select(lists.c.head).where(lists.c.id == place.list_id).with_for_update()
     head = connection.execute(query).scalar_one_or_none()
     here = and_(chunks.c.list_id == place.list_id, chunks.c.no == place.no)
@@ -255,7 +256,8 @@ def at_vendor(
 
 def reading(connection: Connection, number: Number, tenants: Collection[str]) -> list[dict[str, Any]]:
     """Files that may hold the number: those that are just being read, and arriving ones in which it stands."""
-    unfinished = operations.c.state.in_(work.UNFINISHED) & operations.c.input.is_not(None)
+    of_files = operations.c.input.is_not(None) & operations.c.list_id.not_in(select(migrations.c.id))
+    unfinished = operations.c.state.in_(work.UNFINISHED) & of_files
     query = select(operations.c.tenant, operations.c.list_id, operations.c.id).where(unfinished)
     why = "a file is just being read that may hold it: wait for the operation"
     found = [
@@ -282,6 +284,7 @@ _KEYS: Mapping[str, tuple[Table, tuple[str, ...], tuple[str, ...]]] = {
     "operations": (operations, ("id",), ("error",)),
     "lists": (lists, ("id",), ("remains",)),
     "idempotency": (idempotency, ("tenant", "key"), ("body",)),
+    "migrations": (migrations, ("id",), ("error",)),
 }
 
 
@@ -290,7 +293,7 @@ def mask_texts(
 ) -> Next:
     """Mask the number in the texts of a table about requests and answers; a whole reply that holds it goes."""
     if not dry:
-        _overwrite(connection)
+        overwrite(connection)
     table, keys, columns = _KEYS[name]
     key = tuple_(*(table.c[one] for one in keys))
     query = _with_tenant(table, *(table.c[one] for one in (*keys, *columns)))
@@ -335,7 +338,7 @@ def _with_tenant(table: Table, *columns: Column[Any]) -> Select[Any]:
     return query.select_from(of_delivery.outerjoin(lists, lists.c.id == deliveries.c.list_id))
 
 
-def _overwrite(connection: Connection) -> None:
+def overwrite(connection: Connection) -> None:
     """Have SQLite write zeros over what goes."""
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("PRAGMA secure_delete = ON")

@@ -33,8 +33,8 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True):
     found: str = ""
 
 
-_encode = msgspec.msgpack.Encoder().encode
-_rows = msgspec.msgpack.Decoder(list[Row]).decode
+encode = msgspec.msgpack.Encoder().encode
+decode = msgspec.msgpack.Decoder(list[Row]).decode
 _JSON = ("source", "wishes", "plan", "error")
 _JSON_OF_LIST = ("deliveries", "plan", "proof", "result")
 
@@ -151,6 +151,13 @@ def change_list(connection: Connection, one: MovingList, **values: Any) -> None:
     connection.execute(update(migration_lists).where(where).values(**values))
 
 
+def note(connection: Connection, one: MovingList, name: str, value: Any) -> None:
+    """Add a value to what is recorded of a list, beside what others have recorded since it was read."""
+    where = and_(migration_lists.c.migration_id == one.migration_id, migration_lists.c.no == one.no)
+    kept = connection.execute(select(migration_lists.c.result).where(where).with_for_update()).scalar_one()
+    change_list(connection, one, result={**(from_json(kept) if kept else {}), name: value})
+
+
 def claim(connection: Connection, move_id: str, list_id: str) -> str | None:
     """Let nobody else work on a list; the migration that does already, if any."""
     query = select(lists.c.migration_id).where(lists.c.id == list_id).with_for_update()
@@ -164,6 +171,17 @@ def claim(connection: Connection, move_id: str, list_id: str) -> str | None:
 def release(connection: Connection, move_id: str) -> None:
     """Others may work on the lists again."""
     connection.execute(update(lists).where(lists.c.migration_id == move_id).values(migration_id=None))
+
+
+def adopters(connection: Connection) -> list[str]:
+    """The processes that are just taking lists over from vendors, dead or alive."""
+    query = select(lists.c.migration_id).where(lists.c.deleted_at.is_not(None), lists.c.migration_id.is_not(None))
+    return [owner for (owner,) in connection.execute(query.distinct()) if not owner.startswith("mg_")]
+
+
+def discard_adopted(connection: Connection, dead: Sequence[str]) -> None:
+    """Remove what dead processes had begun to take over from a vendor: nobody has seen it."""
+    connection.execute(delete(lists).where(lists.c.deleted_at.is_not(None), lists.c.migration_id.in_(dead)))
 
 
 def has_rows(connection: Connection, move_id: str, phase: str, list_no: int) -> int:
@@ -185,7 +203,7 @@ def drop_rows(connection: Connection, move_id: str, phase: str, list_no: int | N
 
 def add_rows(connection: Connection, move_id: str, phase: str, list_no: int, no: int, some: Iterable[Row]) -> None:
     """Store one block of rows."""
-    values = {"migration_id": move_id, "phase": phase, "list_no": list_no, "no": no, "body": _encode(list(some))}
+    values = {"migration_id": move_id, "phase": phase, "list_no": list_no, "no": no, "body": encode(list(some))}
     connection.execute(insert(migration_rows), values)
 
 
@@ -199,7 +217,7 @@ def blocks(connection: Connection, move_id: str, phase: str) -> list[tuple[int, 
 def block(connection: Connection, move_id: str, phase: str, list_no: int, no: int) -> list[Row]:
     where = and_(_rows_of(move_id, phase), migration_rows.c.list_no == list_no, migration_rows.c.no == no)
     body = connection.execute(select(migration_rows.c.body).where(where)).scalar_one_or_none()
-    return [] if body is None else _rows(body)
+    return [] if body is None else decode(body)
 
 
 def each_block(connection: Connection, move_id: str, phase: str) -> Iterator[list[Row]]:
@@ -246,3 +264,16 @@ def unproven(connection: Connection, list_id: str) -> str | None:
         if state != "rolled_back" and not known["proven"] and not known.get("by"):
             return str(move_id)
     return None
+
+
+LOOSED: Final = "loosed"
+"""Of a list's result: where its letting loose was asked for on the way back."""
+DELETED: Final = "deleted"
+"""Of a list's result: what of the old list was deleted at its vendor, as planned."""
+
+
+def left_stopped(connection: Connection, list_id: str) -> bool:
+    """Whether a list has come back from its last migration without being let loose again."""
+    query = select(migration_lists.c.stage, migration_lists.c.result).where(migration_lists.c.list_id == list_id)
+    row = connection.execute(query.order_by(migration_lists.c.migration_id.desc()).limit(1)).first()
+    return row is not None and row[0] == "returned" and not (from_json(row[1]) if row[1] else {}).get(LOOSED)

@@ -96,16 +96,19 @@ def old_attempts(connection: Connection, before: str, after: Any, dry: bool) -> 
 
 
 def is_settled(connection: Connection, list_id: str) -> bool:
-    """Whether nothing about a list is open any more: nothing held back, at work, pending or unknown.
+    """Whether nothing about a list is open any more: nothing held back, at work, on its way to another vendor, pending
+    or unknown.
 
     Of a deleted list only work that goes on counts: nobody can send or settle the rest.
     """
     busy = select(operations.c.id).where(operations.c.list_id == list_id, operations.c.state.in_(UNFINISHED))
     if connection.execute(busy.limit(1)).first() is not None:
         return False
-    staged, deleted_at = connection.execute(
-        select(lists.c.staged, lists.c.deleted_at).where(lists.c.id == list_id)
+    staged, deleted_at, migration_id = connection.execute(
+        select(lists.c.staged, lists.c.deleted_at, lists.c.migration_id).where(lists.c.id == list_id)
     ).one()
+    if migration_id is not None:
+        return False
     if deleted_at is not None:
         return True
     open_ = select(chunks.c.no).where(chunks.c.list_id == list_id, (chunks.c.pending > 0) | (chunks.c.unknown > 0))

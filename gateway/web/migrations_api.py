@@ -137,7 +137,9 @@ async def certificate(call: Call) -> Answer:
     if move.certificate is None:
         raise Problem("not_found", f"the migration is {move.state}: it has no certificate")
     if call.likes(HTML) > call.likes(JSON):
-        return Answer(200, (await asyncio.to_thread(readable, call.host.database, move, call.host.config.signing_key)).encode(), media_type=HTML)
+        host = call.host
+        shown = await asyncio.to_thread(readable, host.database, move, host.config.signing_key)
+        return Answer(200, shown.encode(), media_type=HTML)
     return Answer(200, move.certificate.encode())
 
 

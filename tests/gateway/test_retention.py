@@ -241,12 +241,12 @@ async def gateway(*arguments: str, config: Path) -> tuple[int, str, str]:
 async def test_the_commands_about_the_database(tmp_path: Path) -> None:
     file = tmp_path / "gateway.db"
     config = write_configuration(tmp_path / "conf", {"acme": Tenant({})}, database=f"sqlite:///{file}")
-    empty = "the database has no tables yet, this release works with 0002: run gateway database upgrade\n"
+    empty = "the database has no tables yet, this release works with 0003: run gateway database upgrade\n"
     assert await gateway("database", "check", config=config) == (1, empty, "")
     assert not file.exists()
-    made = "the database was empty, it is now version 0002\n"
+    made = "the database was empty, it is now version 0003\n"
     assert await gateway("database", "upgrade", config=config) == (0, made, "")
-    good = "the database is up to date: version 0002\n"
+    good = "the database is up to date: version 0003\n"
     assert await gateway("database", "upgrade", config=config) == (0, good, "")
     assert await gateway("database", "check", config=config) == (0, good, "")
     database = Database(f"sqlite:///{file}")
@@ -257,7 +257,7 @@ async def test_the_commands_about_the_database(tmp_path: Path) -> None:
         assert (code, told.splitlines()) == (
             2,
             [
-                "the database: its tables have the version 0099, this release works with 0002: "
+                "the database: its tables have the version 0099, this release works with 0003: "
                 "run the release that upgraded it, or restore the backup from before"
             ],
         )
@@ -275,7 +275,7 @@ async def test_the_commands_that_remove(house: Any) -> None:
         await here.say("UPDATE operations SET state = 'succeeded', input = NULL")
         code, told, _ = await gateway("erase", "11999990001", "--region", "BR", config=config)
         assert (code, told.splitlines()[0]) == (0, "erased: 2 contacts, 0 rejected rows, 1 other places")
-        nothing = "0 contacts, 0 lists, 0 attempts, 0 operations, 0 idempotency, 0 audit\n"
+        nothing = "0 contacts, 0 lists, 0 rows, 0 migrations, 0 attempts, 0 operations, 0 idempotency, 0 audit\n"
         assert await gateway("retain", "--dry-run", config=config) == (0, f"would be removed: {nothing}", "")
         assert await gateway("retain", config=config) == (0, f"removed: {nothing}", "")
 
