@@ -5,14 +5,16 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from gateway import rerouting
 from gateway.contract import Verb
 from gateway.host import Host
 from gateway.managing import destination_of, talk
 from gateway.migrating import certifying, sources
-from gateway.migrating.documents import Compared, TargetSide
+from gateway.migrating.documents import Compared, Fates, TargetSide
 from gateway.migrating.signing import sealed
 from gateway.migrating.wishes import Wishes
 from gateway.problem import Problem
+from gateway.rerouting import ReroutingIn
 from gateway.settings import Destination, Tenant
 from gateway.store import deliveries as stored
 from gateway.store import moves, reroutings
@@ -29,8 +31,7 @@ async def finish(host: Host, tenant: Tenant, target: Destination, move: Move, on
     if wishes.delete_source:
         for moving in lists:
             deleted[moving.no] = await _delete_source(host, tenant, moving, one)
-    await host.database.run(_seal_routing, move, wishes, lists)
-    routing = await host.database.run(_routing_of, move)
+    routing = await _switch(host, tenant, move, wishes, lists)
     made = await asyncio.to_thread(
         certifying.certificate, host.database, move, target, one.created_at, routing, deleted
     )
@@ -44,21 +45,32 @@ def _end(connection: Connection, move: Move, text: str, one: StoredOperation) ->
     work.change_operation(connection, one.id, stage="done")
 
 
-def _seal_routing(connection: Connection, move: Move, wishes: Wishes, lists: list[MovingList]) -> None:
-    """Switch the routing as planned, once. Not while anything is unknown at the target."""
-    if wishes.routing is None or _changes(connection, move):
-        return
-    if any((moving.result or {}).get("target") and _unknown(moving) for moving in lists):
-        return
-    for source in sources_of(connection, lists):
-        if source != move.target:
-            reroutings.add(
-                connection, move.tenant, source, move.target, wishes.routing, wishes.percent, move.by, move.id
-            )
+async def _switch(host: Host, tenant: Tenant, move: Move, wishes: Wishes, lists: list[MovingList]) -> list[str]:
+    """Switch the routing as planned, once, and not while anything is unknown at the target; what became of it."""
+    if wishes.routing is None:
+        return []
+    sources_there = [one for one in await host.database.run(sources_of, lists) if one != move.target]
+    before = {one.source for one in await host.database.run(_changes, move)}
+    unknown = sum(_unknown(moving) for moving in lists)
+    wish = ReroutingIn(target=move.target, mode=wishes.routing, percent=wishes.percent)
+    told: list[str] = []
+    for source in sources_there:
+        if source in before:
+            continue
+        if unknown:
+            why = f"of {unknown} contacts nobody knows whether the target has them; resolve them, then switch"
+            told.append(f"{source}: not switched: {why}")
+            continue
+        try:
+            await rerouting.switch(host.database, tenant, source, wish, move.by, move.id)
+        except Problem as problem:
+            told.append(f"{source}: not switched: {problem.detail}")
+    return await host.database.run(_switched, move) + told
 
 
 def _unknown(moving: MovingList) -> int:
-    assert moving.result is not None
+    if moving.result is None or moving.result.get("target") is None:
+        return 0
     return TargetSide.model_validate(moving.result["target"]).outcomes.unknown
 
 
@@ -77,14 +89,12 @@ def _changes(connection: Connection, move: Move) -> list[reroutings.Rerouting]:
     return [one for one in reversed(recent) if one.migration_id == move.id]
 
 
-def _routing_of(connection: Connection, move: Move) -> list[str]:
+def _switched(connection: Connection, move: Move) -> list[str]:
     """What this migration switched, in sentences."""
     told = []
     for one in _changes(connection, move):
         much = f" {one.percent:g} %" if one.percent is not None else ""
         told.append(f"{one.at}: {one.mode}{much}, {one.target} instead of {one.source}, by {one.by}")
-    if not told and move.wishes.get("routing"):
-        told.append("not switched: contacts are unknown at the target; resolve them, then switch")
     return told
 
 
@@ -94,7 +104,8 @@ async def _delete_source(host: Host, tenant: Tenant, moving: MovingList, one: St
     if why:
         return f"kept: {why}"
     unit = await host.database.run(sources.load_any, tenant.name, moving.list_id, moving.deliveries)
-    told = []
+    told = list((moving.result or {}).get(moves.DELETED, ()))
+    kept = ""
     for delivery in unit.deliveries:
         destination = destination_of(tenant, delivery.destination)
         delete = destination.adapter.delete
@@ -102,23 +113,34 @@ async def _delete_source(host: Host, tenant: Tenant, moving: MovingList, one: St
             if known.remote is None or known.deleted:
                 continue
             if delete is None:
-                return f"kept: {destination.name}: {destination.adapter.capability(Verb.DELETE).note}"
+                kept = kept or f"{destination.name}: {destination.adapter.capability(Verb.DELETE).note}"
+                continue
             try:
                 exchange = delete(known.remote, destination.options)
                 done: Any = await talk(host, destination, Verb.DELETE, exchange, delivery, one.id)
             except Problem as problem:
-                return f"kept: {problem.detail}"
-            await host.database.run(stored.mark_deleted, delivery.id, known.part)
+                kept = kept or problem.detail
+                continue
             told.append(f"{known.remote.id}" + (f" ({done.remains})" if done.remains else ""))
+            await host.database.run(_deleted, moving, delivery.id, known.part, told)
+    if kept:
+        return f"kept in part: {kept}; deleted: {', '.join(told)}" if told else f"kept: {kept}"
     return f"deleted: {', '.join(told)}" if told else "kept: nothing of it was at the vendor"
+
+
+def _deleted(connection: Connection, moving: MovingList, delivery_id: str, part: int, told: list[str]) -> None:
+    stored.mark_deleted(connection, delivery_id, part)
+    moves.note(connection, moving, moves.DELETED, told)
 
 
 def _why_keep(moving: MovingList) -> str:
     result = moving.result or {}
-    compared = Compared.model_validate(result["compared"])
+    compared, fates = Compared.model_validate(result["compared"]), Fates.model_validate(result["fates"])
     if result.get("target") is None:
         return "nothing of it moved"
     outcomes = TargetSide.model_validate(result["target"]).outcomes
+    if fates.unclear or fates.refused or result.get("refused"):
+        return "contacts on it were left out that neither were reached nor have arrived"
     if compared.missing or compared.different or compared.unexpected:
         return "the target differs"
     if outcomes.unknown or outcomes.pending:

@@ -196,7 +196,8 @@ async def rollback(host: Host, tenant: Tenant, move_id: str, wish: RollbackIn, b
 def _claim_back(connection: Connection, tenant: Tenant, move_id: str, moving: MovingList) -> None:
     gone = (moving.result or {}).get(moves.DELETED)
     if gone:
-        why = f"was deleted at its vendor, as planned ({', '.join(gone)}): plan a migration of {moving.target_list_id} back"
+        why = f"was deleted at its vendor, as planned ({', '.join(gone)})"
+        why += f": plan a migration of {moving.target_list_id} back"
         raise Problem("migration.not_applied", f"the old list {moving.list_id} {why}")
     for list_id in (moving.list_id, moving.target_list_id):
         one = store.get_list(connection, tenant.name, list_id, to_change=True) if list_id else None
