@@ -120,11 +120,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class RemoteStatus:
-    """How a remote list stands: its count where the vendor gives one, the vendor's own word, and whether it dials."""
+    """How a remote list stands: its count where the vendor gives one, and the vendor's own word.
+
+    `dialing`: whether the list, or what uses it, calls people just now; None where the vendor does not show it.
+    """
 
     count: int | None
     state: str
-    dialing: bool = False
+    dialing: bool | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
 
 

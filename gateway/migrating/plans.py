@@ -319,9 +319,19 @@ def _whole(move: Move, target: Destination, plans: list[ListPlan], facts: dict[s
         seconds=seconds_of(number, target),
         activation=f"{', '.join(sorted({one.activation for one in plans}))}: {adapter.activation_note}",
         lists=plans,
-        notes=[NO_CREDENTIALS] if target.credentials is None else [],
+        notes=[*([NO_CREDENTIALS] if target.credentials is None else []), *_reading_back(target, plans)],
         rows=f"/v1/migrations/{move.id}/rows?phase=plan",
     )
+
+
+def _reading_back(target: Destination, plans: list[ListPlan]) -> list[str]:
+    """What looking at the target afterwards takes, where its contacts can be read."""
+    size = target.limits.page_size
+    number = sum(-(-one.counts.moves // size) for one in plans)
+    if target.adapter.read is None or not number:
+        return []
+    seconds = seconds_of(number, target)
+    return [f"reading the target back, {size} contacts a call, takes up to {number} calls more, {seconds:g} s"]
 
 
 async def facts_of(host: Host, tenant: Tenant, move: Move) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from gateway.store.deliveries import StoredDelivery
 LOOKS = 30
 """How often a stopped list is looked at until it stands still."""
 _PAUSE = 1.0
+_STORED = "the vendor only stores lists: they dial nobody by themselves"
 
 
 def stopping_of(unit: Unit, tenant: Tenant) -> str:
@@ -31,7 +32,7 @@ def stopping_of(unit: Unit, tenant: Tenant) -> str:
         if delivery.activation == "held":
             told.append("held by the gateway: it never left")
         elif adapter.activation is ActivationKind.PASSIVE:
-            told.append(f"{delivery.destination} only stores the list; that nothing dials over it is asked there")
+            told.append(f"{delivery.destination} only stores the list: what the vendor shows to use it is asked there")
         elif adapter.stop is not None:
             told.append(f"{delivery.destination} dials: the list is stopped, then looked at until it stands still")
         else:
@@ -106,15 +107,19 @@ async def _nothing_dials(
 ) -> tuple[bool, str]:
     adapter = destination.adapter
     if adapter.status is None or not remotes:
-        return True, "the vendor only stores lists: they dial nobody by themselves"
+        return True, _STORED
+    seen = True
     for remote in remotes:
         shown: RemoteStatus = await talk(
             host, destination, Verb.STATUS, adapter.status(remote, destination.options), None, operation_id
         )
+        seen = seen and shown.dialing is not None
         if shown.dialing:
             what = ", ".join(f"{name} {value}" for name, value in shown.facts.items() if name == "campaigns")
             return False, f"a campaign uses the list {remote.id} ({what or shown.state}): end it there first"
-    return True, "the vendor only stores lists, and shows no campaign that dials over it"
+    if not seen:
+        return True, f"{_STORED}; it does not show what uses them: pause there what may"
+    return True, "the vendor only stores lists, and shows no campaign that uses it"
 
 
 async def _stands_still(
@@ -130,7 +135,7 @@ async def _stands_still(
             host, destination, Verb.STATUS, status(remote, destination.options), None, operation_id
         )
         state = shown.state
-        if not shown.dialing:
+        if shown.dialing is False:
             return True, f"the list {remote.id} was stopped; the vendor shows it as {state}"
         if patience.left < _PAUSE:
             break
