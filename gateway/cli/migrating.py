@@ -186,7 +186,7 @@ def rollback(
         if as_json:
             context.print_json(out)
         else:
-            console().print(f"{out.id}: {out.state}; the old lists count again")
+            console().print(f"{out.id}: {out.state}" + ("; the old lists count again" * (out.state == "rolled_back")))
             _tell_error(out)
         return 1 if out.error is not None else 0
 
