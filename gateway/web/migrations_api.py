@@ -7,6 +7,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 from sqlalchemy import Connection
 
+from gateway import managing
 from gateway.contract import RemoteList
 from gateway.host import Host
 from gateway.migrating import certifying, requesting, sources
@@ -14,7 +15,6 @@ from gateway.migrating.documents import Row
 from gateway.migrating.files import readable, rows_csv
 from gateway.migrating.resources import MigrationOut, migration_out
 from gateway.migrating.wishes import ApplyIn, PlanIn, RollbackIn
-from gateway.planning import destination_of
 from gateway.problem import Problem
 from gateway.resources import ListOut, OperationRef, PageOf, list_out
 from gateway.store import lists as store
@@ -177,7 +177,7 @@ def _some(host: Host, move_id: str, phase: str, after: int, limit: int) -> list[
 
 async def adopt(call: Call) -> Answer:
     """Keep a list that is at a vendor already, from the vendor's own export of it, so that it can be moved."""
-    destination = destination_of(call.tenant, call.path("name"), "/name")
+    destination = managing.destination_of(call.tenant, call.path("name"))
     remote_id = call.path("remote_list")
     await sources.refuse_known(call.host, call.tenant, destination, remote_id)
     incoming = await read_incoming(call, usual=destination.adapter.export)

@@ -80,8 +80,11 @@ async def test_submits_at_the_same_time_start_it_once(open_deferred: Open, rows:
 
 async def test_work_is_done_outside_the_context_of_the_call_that_started_it(open_deferred: Open, rows: Rows) -> None:
     async with open_deferred() as one:
-        CALL.set("a call")
-        await one.add("op_1")
+        token = CALL.set("a call")
+        try:
+            await one.add("op_1")
+        finally:
+            CALL.reset(token)  # tests may share a context
         await until(lambda: not rows.unfinished())
     assert one.contexts == ["none"]
 

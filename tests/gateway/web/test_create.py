@@ -55,9 +55,11 @@ CSV_SOURCE = {
     "mapping": MAPPING,
     "ignored": {},
     "corrections": False,
+    "adopted": False,
     "rows": 5,
 }
-PLAIN_SOURCE = {"columns": [], "mapping": {}, "ignored": {}, "corrections": False, "rows": 5, "delimiter": None}
+UNREAD = {"columns": [], "mapping": {}, "ignored": {}, "corrections": False, "adopted": False}
+PLAIN_SOURCE = UNREAD | {"rows": 5, "delimiter": None}
 NDJSON_SOURCE = PLAIN_SOURCE | {"format": "ndjson", "charset": "utf-8"}
 FORMS = {
     "json": (as_json, PLAIN_SOURCE | {"format": "json", "charset": None}),
@@ -104,6 +106,7 @@ async def test_the_same_contacts_give_the_same_list_in_every_form(
                 ],
                 "detail": None,
                 "superseded_by": None,
+                "moved_to": None,
             }
         ],
         "source": source,
@@ -112,6 +115,7 @@ async def test_the_same_contacts_give_the_same_list_in_every_form(
         "updated_at": "<time>",
         "operation": None,
         "remains": None,
+        "moved_to": None,
     }
     assert [(one["step"], one["verdict"], one["status"]) for one in attempts] == [("create", "accepted", 200)]
     (there,) = ledger("velip").lists.values()

@@ -85,7 +85,8 @@ async def test_numbers_are_normalised_counted_and_added_once(acme: httpx.AsyncCl
 
 
 SOURCE = {"format": "csv", "charset": "utf-8", "delimiter": ";", "columns": ["nome", "telefone"]} | {
-    "mapping": {"phone": "telefone", "first_name": "nome"}, "ignored": {}, "corrections": False, "rows": 3
+    "mapping": {"phone": "telefone", "first_name": "nome"}, "ignored": {}, "corrections": False, "adopted": False,
+    "rows": 3
 }  # fmt: skip
 BARE = {"delimiter": ",", "columns": [], "mapping": {}, "rows": 2}
 NDJSON = {"format": "ndjson", "charset": "utf-8", "delimiter": None, "columns": [], "mapping": {}, "rows": 3}

@@ -13,6 +13,8 @@ BODIES: dict[tuple[str, str], Any] = {
     ("PATCH", "/v1/contact-lists/{list_id}"): {"name": "Mine now"},
     ("POST", "/v1/contact-lists/{list_id}/contacts"): {"contacts": people(1)},
     ("POST", "/v1/contact-lists/{list_id}/resolve"): {"delivery": "dl_x", "as": "accepted"},
+    ("POST", "/v1/migrations/{migration_id}/resolve"): {"as": "quiet"},
+    ("POST", "/v1/migrations/{migration_id}/rollback"): {},
 }
 CALLS = [(one.method, one.path) for one in TABLE]
 OWNED = [call for call in CALLS if "{" in call[1] and "{adapter}" not in call[1]]
@@ -31,12 +33,15 @@ async def test_what_another_tenant_owns_is_as_absent_as_what_nobody_owns(
     accepted = await acme.post(LISTS, json=a_list("velip"), headers={"Prefer": "respond-async"})
     theirs = accepted.json()
     person = (await acme.get(f"{LISTS}/{theirs['id']}/contacts")).json()["items"][0]["contact_id"]
+    plan = {"source": {"list": theirs["id"]}, "target": "koreai"}
     real = {
         "list_id": theirs["id"],
         "contact_id": person,
         "operation_id": theirs["operation"]["id"],
         "name": "velip",
         "destination": "velip",
+        "migration_id": (await acme.post("/v1/migrations", json=plan)).json()["id"],
+        "remote_list": "70123",
     }
     answers = [
         await globex.request(method, path.format(**names), json=BODIES.get(call))
