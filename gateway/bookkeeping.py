@@ -101,19 +101,29 @@ def apply_receipt(
     connection: Connection, delivery: StoredDelivery, part: int, batch: int, receipt: Receipt, remote: RemoteList
 ) -> set[Outcome]:
     """Give each contact of a batch the outcome of the receipt, and keep the remote list. The outcomes there are now."""
-    where = chunks.place_in(delivery.id, part, batch)
-    rest = _mark(Item(receipt.rest), receipt)
-    if receipt.items or not chunks.settle_whole(connection, where, rest):
-        for list_id, no in chunks.numbers_of(connection, where):
-            chunks.decide(connection, list_id, no, rest, lambda contact: _mark_of(contact, receipt))
-    stored.save_remote(connection, delivery.id, part, remote)
-    store.change_list(connection, delivery.list_id)
-    sums = [func.sum(table.c[outcome.value]) for outcome in Outcome]
-    numbers = connection.execute(select(*sums).where(where)).one()
-    outcomes = {outcome for outcome, number in zip(Outcome, numbers, strict=True) if number}
+    write_receipt(connection, delivery.list_id, delivery.id, part, batch, receipt, remote)
+    outcomes = chunks.outcomes_in(connection, delivery.id, part, batch)
     if Outcome.PENDING not in outcomes:
         attempts.clear_answers(connection, delivery.id, part, batch)
     return outcomes
+
+
+def write_receipt(
+    connection: Connection,
+    list_id: str,
+    delivery_id: str,
+    part: int,
+    batch: int,
+    receipt: Receipt,
+    remote: RemoteList,
+) -> None:
+    """As `apply_receipt`, without looking at what there is then."""
+    rest = _mark(Item(receipt.rest), receipt)
+    if receipt.items or not chunks.settle_whole(connection, delivery_id, part, batch, rest):
+        for of_list, no in chunks.numbers_of(connection, chunks.place_in(delivery_id, part, batch)):
+            chunks.decide(connection, of_list, no, rest, lambda contact: _mark_of(contact, receipt))
+    stored.save_remote(connection, delivery_id, part, remote)
+    store.change_list(connection, list_id)
 
 
 def _mark_of(contact: Contact, receipt: Receipt) -> Mark | None:
@@ -150,7 +160,14 @@ def took_nothing(connection: Connection, delivery: StoredDelivery) -> bool:
     return counts is None or (counts.accepted == 0 and counts.unknown == 0)
 
 
-def store_draft(connection: Connection, list_id: str, delivery_id: str, planned: Draft, operation_id: str) -> None:
+def store_draft(
+    connection: Connection,
+    list_id: str,
+    delivery_id: str,
+    planned: Draft,
+    operation_id: str,
+    now: str | None = None,
+) -> None:
     """Store a planned delivery with the keys of its remote lists."""
     adapter = planned.destination.adapter
     keys = [remote_key(delivery_id, part) for part in range(1, planned.parts + 1)]
@@ -167,7 +184,7 @@ def store_draft(connection: Connection, list_id: str, delivery_id: str, planned:
         keys,
         operation_id,
     )
-    stored.add_delivery(connection, list_id, new)
+    stored.add_delivery(connection, list_id, new, now)
 
 
 def supersede(

@@ -145,6 +145,8 @@ class Channel:
     """For the check, which is what lifts a lock."""
     observe: Observe = unobserved
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    inline: bool = False
+    """Of requests that are so small that a thread for their encoding costs more."""
 
     @property
     def risked(self) -> bool:
@@ -154,7 +156,10 @@ class Channel:
         account = self.account
         await self._refuse_if_locked()
         account.breaker.refuse_if_open(checking=self.ignore_lock)
-        encoded = await asyncio.to_thread(encode, step.request, account.resolve)
+        if self.inline:
+            encoded = encode(step.request, account.resolve)
+        else:
+            encoded = await asyncio.to_thread(encode, step.request, account.resolve)
         try:
             async with account.gate.pass_through():
                 await self._refuse_if_locked()

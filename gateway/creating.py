@@ -129,6 +129,10 @@ class Created:
     list_id: str
     operation_id: str
 
+    @property
+    def href(self) -> str:
+        return f"/v1/contact-lists/{self.list_id}"
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:

@@ -6,9 +6,9 @@ go through the engine. What the database cannot take down just now waits until i
 
 import asyncio
 import errno
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -22,6 +22,7 @@ from gateway.store.database import Database
 from gateway.store.operations import StoredOperation
 
 log = structlog.get_logger("gateway.operations")
+T = TypeVar("T")
 
 Perform = Callable[[StoredOperation, Leg], Awaitable[None]]
 """Does the work of an operation. Raises `Problem` when it cannot be done."""
@@ -46,7 +47,7 @@ class Operations:
         self.owner = owner
         self.engine: Engine | None = None
         self._database, self.perform, self.abandon = database, perform, abandon
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks: dict[str, asyncio.Task[Any]] = {}
         self._stopping = False
 
     @property
@@ -58,6 +59,13 @@ class Operations:
         """Begin at once, in this process; the operation must be stored already."""
         self._tasks[operation_id] = asyncio.create_task(self.run(operation_id), name=operation_id)
 
+    def adopt(self, operation_id: str, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+        """Have other work on an operation waited for as its own is; it is stored as begun by this process."""
+        task = asyncio.create_task(work, name=operation_id)
+        self._tasks[operation_id] = task
+        task.add_done_callback(lambda _: self._tasks.pop(operation_id, None))
+        return task
+
     async def submit(self, operation_id: str, tenant: str) -> None:
         """Have it done by whichever process gets to it, tenants taking turns; durable when this returns."""
         if self.engine is None:
@@ -65,20 +73,23 @@ class Operations:
         else:
             await self.engine.submit(operation_id, tenant)
 
-    async def run(self, operation_id: str) -> None:
-        """Bring an operation to its end, and record it. What this process cannot end stays for another one."""
+    async def run(self, operation_id: str, *, resumed: bool = False) -> None:
+        """Bring an operation to its end, and record it. What this process cannot end stays for another one.
+
+        `resumed`: something of it may have left already.
+        """
         task = asyncio.current_task()
         assert task is not None
         self._tasks[operation_id] = task
         try:
-            await self._run(operation_id)
+            await self._run(operation_id, resumed)
         except (Displaced, Interrupted):
             log.info("operation left to another process", operation=operation_id)
         finally:
             self._tasks.pop(operation_id, None)
 
-    async def _run(self, operation_id: str) -> None:
-        pause, again = 0.2, False
+    async def _run(self, operation_id: str, again: bool) -> None:
+        pause = 0.2
         while True:
             try:
                 one = await self._database.run(store.begin, operation_id, self.owner)

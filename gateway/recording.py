@@ -27,22 +27,29 @@ class AttemptRecorder:
 
     async def intend(self, step: Step[Any], encoded: Encoded, account: str, limits: Limits) -> int | float:
         """The attempt, durable before a byte leaves; a float instead: its turn comes in so many seconds at best."""
-        request = {
-            "step": step.name,
-            "method": encoded.method,
-            "target": encoded.target[:REPLY_CHARACTERS],
-            "digest": encoded.digest,
-        }
+        request = request_of(step, encoded)
         return await self.database.run(attempts.intend, self.purpose, self.owner, account, limits, request)
 
     async def conclude(self, attempt: int, verdict: Verdict, reply: Reply | None, detail: str) -> None:
+        await self.database.run(attempts.conclude, *self.told(attempt, verdict, reply, detail))
+
+    def told(
+        self, attempt: int, verdict: Verdict, reply: Reply | None, detail: str, *, settled: bool = False
+    ) -> tuple[int, Verdict, int | None, str | None, Reply | None, str]:
+        """What `attempts.conclude` takes; of work that is `settled`, nothing needs to be fed back after a crash."""
         excerpt = None if reply is None else excerpt_of(reply.body)
         status = None if reply is None else reply.status
-        kept = reply if self.purpose.verb in attempts.SENDING and self._is_kept(reply) else None
-        await self.database.run(attempts.conclude, attempt, verdict, status, excerpt, kept, detail)
+        kept = reply if self.purpose.verb in attempts.SENDING and not settled and self._is_kept(reply) else None
+        return attempt, verdict, status, excerpt, kept, detail
 
     def _is_kept(self, reply: Reply | None) -> bool:
         return reply is not None and len(reply.body) <= WHOLE_REPLY
+
+
+def request_of(step: Step[Any], encoded: Encoded) -> dict[str, str]:
+    """What is recorded of a request."""
+    target = encoded.target[:REPLY_CHARACTERS]
+    return {"step": step.name, "method": encoded.method, "target": target, "digest": encoded.digest}
 
 
 def excerpt_of(body: bytes) -> str:

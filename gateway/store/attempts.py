@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, insert, or_, select, update
 
 from gateway.canonical import Verdict
 from gateway.contract import Limits, Reply
-from gateway.store.database import timestamp
+from gateway.store.database import Prepared, inserting, timestamp
 from gateway.store.schema import attempts, deliveries, lists, operations, turns
 
 WINDOW: Final = 60
@@ -59,10 +59,16 @@ def intend(
 
     One transaction with the check that the operation is still ours, so that of two processes only one may send.
     """
-    if purpose.operation_id is not None:
-        held = select(operations.c.owner).where(operations.c.id == purpose.operation_id).with_for_update()
-        if connection.execute(held).scalar_one_or_none() != owner:
-            raise Displaced
+    operation_id = purpose.operation_id
+    if operation_id is not None and _HELD(connection, operation_id=operation_id).scalar_one_or_none() != owner:
+        raise Displaced
+    return leave(connection, purpose, owner, account, limits, request)
+
+
+def leave(
+    connection: Connection, purpose: Purpose, owner: str, account: str, limits: Limits, request: Mapping[str, str]
+) -> int | float:
+    """As `intend`, for an operation that this very transaction has made."""
     wait = _take_turn(connection, account, limits)
     if wait:
         return wait
@@ -76,9 +82,38 @@ def intend(
         "round": purpose.round,
         "started_at": timestamp(),
     }
-    made = connection.execute(insert(attempts).values(**values, **request))
-    assert made.inserted_primary_key is not None
-    return int(made.inserted_primary_key[0])
+    return int(_ADD(connection, **values, **request).scalar_one())
+
+
+_COLUMNS: Final = ("account", "owner", "delivery_id", "part", "batch", "purpose", "round", "started_at")
+_COLUMNS_OF_REQUEST: Final = ("step", "method", "target", "digest")
+_ADD: Final = Prepared(
+    insert(attempts)
+    .values({name: bindparam(name) for name in (*_COLUMNS, *_COLUMNS_OF_REQUEST)})
+    .returning(attempts.c.id)
+)
+_HELD: Final = Prepared(
+    select(operations.c.owner).where(operations.c.id == bindparam("operation_id")).with_for_update()
+)
+_TURNS: Final = Prepared(select(turns.c.second, turns.c.number).where(turns.c.account == bindparam("the_account")))
+_IN_FLIGHT: Final = Prepared(
+    select(func.count()).where(
+        attempts.c.account == bindparam("the_account"),
+        attempts.c.verdict.is_(None),
+        attempts.c.started_at > bindparam("since"),
+    )
+)
+_BUMP: Final = Prepared(
+    update(turns)
+    .where(turns.c.account == bindparam("the_account"), turns.c.second == bindparam("the_second"))
+    .values(number=turns.c.number + 1)
+)
+_FIRST: Final = inserting(turns, "account", "second", "number")
+_CONCLUDE: Final = Prepared(
+    update(attempts)
+    .where(attempts.c.id == bindparam("attempt_id"))
+    .values({one: bindparam(one) for one in ("verdict", "status", "reply", "answer", "detail", "finished_at")})
+)
 
 
 def _take_turn(connection: Connection, account: str, limits: Limits) -> float:
@@ -90,26 +125,22 @@ def _take_turn(connection: Connection, account: str, limits: Limits) -> float:
         connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(account))))
     recent = {
         at: number
-        for at, number in connection.execute(select(turns.c.second, turns.c.number).where(mine))
+        for at, number in _TURNS(connection, the_account=account)
         # a clock that was set back has left seconds that have not come yet: they do not count
         if second - WINDOW - _ON_THE_WAY <= at <= second + _AHEAD
     }
     if sum(recent.values()) >= limits.requests_per_minute:
         return _until_free(recent, limits.requests_per_minute) + WINDOW + _ON_THE_WAY + 1 - now
     since = timestamp(datetime.now(UTC) - timedelta(seconds=2 * limits.timeout))
-    in_flight = select(func.count()).where(
-        attempts.c.account == account, attempts.c.verdict.is_(None), attempts.c.started_at > since
-    )
-    if connection.execute(in_flight).scalar_one() >= limits.concurrency:
+    if _IN_FLIGHT(connection, the_account=account, since=since).scalar_one() >= limits.concurrency:
         return _CROWDED
     if second in recent:
-        bump = update(turns).where(mine, turns.c.second == second)
-        connection.execute(bump.values(number=turns.c.number + 1))
+        _BUMP(connection, the_account=account, the_second=second)
     else:
         connection.execute(
             delete(turns).where(mine, ~turns.c.second.between(second - WINDOW - _ON_THE_WAY, second + _AHEAD))
         )
-        connection.execute(insert(turns), {"account": account, "second": second, "number": 1})
+        _FIRST(connection, account=account, second=second, number=1)
     return 0.0
 
 
@@ -141,7 +172,7 @@ def conclude(
         "detail": detail or None,
         "finished_at": timestamp(),
     }
-    connection.execute(update(attempts).where(attempts.c.id == attempt_id).values(**values))
+    _CONCLUDE(connection, attempt_id=attempt_id, **values)
 
 
 STOPPED: Final = "the gateway was stopped while this was under way"
@@ -217,6 +248,12 @@ def _of(delivery_id: str, part: int | None, batch: int | None) -> ColumnElement[
 
 def latest_of(connection: Connection, delivery_id: str, limit: int) -> list[dict[str, Any]]:
     """The newest attempts of a delivery, oldest first."""
-    columns = [column for column in attempts.c if column is not attempts.c.answer]
-    query = select(*columns).where(attempts.c.delivery_id == delivery_id).order_by(attempts.c.id.desc()).limit(limit)
-    return [dict(row) for row in connection.execute(query).mappings()][::-1]
+    return [dict(row) for row in _LATEST(connection, of_delivery=delivery_id, most=limit).mappings()][::-1]
+
+
+_LATEST: Final = Prepared(
+    select(*(column for column in attempts.c if column is not attempts.c.answer))
+    .where(attempts.c.delivery_id == bindparam("of_delivery"))
+    .order_by(attempts.c.id.desc())
+    .limit(bindparam("most"))
+)

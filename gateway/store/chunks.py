@@ -13,10 +13,22 @@ from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from gateway.canonical import Contact, Counts, Fault, Outcome
 from gateway.ingest import Rejected
+from gateway.store.database import Prepared, inserting
 from gateway.store.schema import chunks, lists
 
 SIZE: Final = 1_000
@@ -142,10 +154,48 @@ def writer(connection: Connection, list_id: str, operation_id: str) -> Writer:
 
 def write(connection: Connection, filled: Writer, rows: list[dict[str, Any]]) -> None:
     """Store the rows of a writer and where it stands."""
-    if rows:
+    add(connection, rows)
+    _STANDS_AT(connection, list_id=filled.list_id, next_seq=filled.seq, next_chunk=filled.no)
+
+
+def add(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    """Store the rows of a writer."""
+    if len(rows) > 2:
         connection.execute(insert(chunks), rows)
-    place = update(lists).where(lists.c.id == filled.list_id)
-    connection.execute(place.values(next_seq=filled.seq, next_chunk=filled.no))
+        return
+    for row in rows:
+        _ADD(connection, **row)
+
+
+_ADD: Final = inserting(
+    chunks,
+    "list_id",
+    "no",
+    "operation_id",
+    "delivery_id",
+    "part",
+    "batch",
+    "first_seq",
+    "last_seq",
+    "is_row",
+    "body",
+    *Outcome,
+    "by_vendor",
+    "rest",
+    "faults",
+    "detail",
+    "marks",
+)
+_STANDS_AT: Final = Prepared(
+    update(lists)
+    .where(lists.c.id == bindparam("list_id"))
+    .values(next_seq=bindparam("next_seq"), next_chunk=bindparam("next_chunk"))
+)
+
+
+def to_send(row: dict[str, Any]) -> list[Contact]:
+    """The contacts of a row that is not stored yet."""
+    return [contact for _, contact in _contacts(row["body"])]
 
 
 def _row_of(chunk: Chunk) -> dict[str, Any]:
@@ -276,25 +326,51 @@ def decide(connection: Connection, list_id: str, no: int, rest: Mark, of: Callab
     save(connection, chunk)
 
 
-def settle_whole(connection: Connection, where: Any, becomes: Mark) -> bool:
-    """Settle chunks of which every contact is alike, without reading them; False when some have marks."""
-    if connection.execute(select(chunks.c.no).where(where, chunks.c.marks.is_not(None)).limit(1)).first():
+def settle_whole(connection: Connection, delivery_id: str, part: int, batch: int, becomes: Mark) -> bool:
+    """Settle a batch of which every contact is alike, without reading it; False when some have marks."""
+    place = {"of_delivery": delivery_id, "of_part": part, "of_batch": batch}
+    if _MARKED(connection, **place).first():
         return False
-    size: Any = sum(chunks.c[outcome.value] for outcome in Outcome)
-    values = {outcome.value: size if outcome is becomes.outcome else 0 for outcome in Outcome}
-    values["by_vendor"] = size if becomes.by_vendor else 0
-    connection.execute(update(chunks).where(where).values(**values, **_rest_of(becomes)))
+    shares = {f"is_{outcome.value}": int(outcome is becomes.outcome) for outcome in Outcome}
+    _SETTLE(connection, **place, **shares, is_by_vendor=int(becomes.by_vendor), **_rest_of(becomes))
     return True
+
+
+def outcomes_in(connection: Connection, delivery_id: str, part: int, batch: int) -> set[Outcome]:
+    """The outcomes that there are in a batch."""
+    numbers = _OUTCOMES(connection, of_delivery=delivery_id, of_part=part, of_batch=batch).one()
+    return {outcome for outcome, number in zip(Outcome, numbers, strict=True) if number}
+
+
+_BATCH: Final = and_(
+    chunks.c.delivery_id == bindparam("of_delivery"),
+    chunks.c.part == bindparam("of_part"),
+    chunks.c.batch == bindparam("of_batch"),
+)
+_SIZE: Any = sum(chunks.c[outcome.value] for outcome in Outcome)
+_SUMS: Final = [func.sum(chunks.c[outcome.value]) for outcome in Outcome]
+_MARKED: Final = Prepared(select(chunks.c.no).where(_BATCH, chunks.c.marks.is_not(None)).limit(1))
+_SETTLE: Final = Prepared(
+    update(chunks)
+    .where(_BATCH)
+    .values({outcome.value: _SIZE * bindparam(f"is_{outcome.value}") for outcome in Outcome})
+    .values(by_vendor=_SIZE * bindparam("is_by_vendor"))
+    .values({name: bindparam(name) for name in ("rest", "faults", "detail")})
+)
+_OUTCOMES: Final = Prepared(select(*_SUMS).where(_BATCH))
+_COUNTS: Final = Prepared(
+    select(chunks.c.delivery_id, func.sum(chunks.c.by_vendor), *_SUMS)
+    .where(chunks.c.list_id == bindparam("of_list"))
+    .group_by(chunks.c.delivery_id)
+)
 
 
 def counts(connection: Connection, list_id: str) -> tuple[Counts, dict[str, Counts], dict[str | None, int]]:
     """Of a list: its counts, those of each delivery, and by delivery how many a vendor refused or never got."""
-    sums = [func.sum(chunks.c[outcome.value]) for outcome in Outcome]
-    query = select(chunks.c.delivery_id, func.sum(chunks.c.by_vendor), *sums).where(chunks.c.list_id == list_id)
     total: Counter[str] = Counter()
     each: dict[str, Counts] = {}
     refused: dict[str | None, int] = {}
-    for delivery_id, by_vendor, *numbers in connection.execute(query.group_by(chunks.c.delivery_id)):
+    for delivery_id, by_vendor, *numbers in _COUNTS(connection, of_list=list_id):
         tally = {outcome.value: int(number) for outcome, number in zip(Outcome, numbers, strict=True)}
         total.update(tally)
         if delivery_id is not None:

@@ -4,15 +4,21 @@ import asyncio
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, CursorResult, Engine, Table, bindparam, create_engine, event, insert
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.sql.base import Executable
 
 T = TypeVar("T")
+_TOGETHER: Final = 64
+"""Pieces of work that share a commit at most, when so many are waiting."""
 _latest = 0
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
@@ -37,25 +43,120 @@ def from_json(text: str) -> Any:
     return msgspec.json.decode(text)
 
 
+class Prepared:
+    """A statement that is compiled once for each kind of database: what small calls run all day.
+
+    SQLAlchemy's own cache spares the compiling too, but works out the statement's identity every time.
+    """
+
+    def __init__(self, statement: Executable) -> None:
+        self._statement = statement
+        self._compiled: dict[str, tuple[str, list[str] | None, dict[str, Any]]] = {}
+
+    def __call__(self, connection: Connection, **values: Any) -> "CursorResult[*tuple[Any, ...]]":
+        """Run it; every bound parameter that has no value of its own is named."""
+        dialect = connection.dialect
+        known = self._compiled.get(dialect.name)
+        if known is None:
+            made = self._statement.compile(dialect=dialect)  # type: ignore[attr-defined]
+            known = (str(made), made.positiontup, dict(made.params))
+            self._compiled[dialect.name] = known
+        text, order, fixed = known
+        given: Any = {**fixed, **values}
+        return connection.exec_driver_sql(text, given if order is None else tuple(given[name] for name in order))
+
+
+def inserting(table: Table, *columns: str) -> Prepared:
+    """An INSERT of one row with these columns."""
+    return Prepared(insert(table).values({name: bindparam(name) for name in columns}))
+
+
+@dataclass(slots=True)
+class _Piece:
+    """Work that waits for the database's thread, and where its end is told."""
+
+    work: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    named: dict[str, Any]
+    future: "Future[Any]" = field(default_factory=Future)
+    result: Any = None
+    error: BaseException | None = None
+
+    def perform(self, connection: Connection) -> Any:
+        return self.work(connection, *self.arguments, **self.named)
+
+    def tell(self) -> None:
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)
+
+
 class Database:
-    """Runs work on the database without holding up the event loop."""
+    """Runs work on the database without holding up the event loop.
+
+    SQLite has one writer, so all work goes through one thread; what waits there is committed together, each piece in a
+    savepoint of its own: a commit costs the disk as much for one as for many.
+    """
 
     def __init__(self, url: str) -> None:
-        sqlite = url.startswith("sqlite")
-        self._threads = ThreadPoolExecutor(1 if sqlite else 4, thread_name_prefix="database")
-        self.engine = _sqlite(url) if sqlite else _postgresql(url)
+        self._one_writer = url.startswith("sqlite")
+        self._threads = ThreadPoolExecutor(1 if self._one_writer else 4, thread_name_prefix="database")
+        self._waiting: deque[_Piece] = deque()
+        self.engine = _sqlite(url) if self._one_writer else _postgresql(url)
 
     async def run(self, work: Callable[..., T], *arguments: Any, **named: Any) -> T:
         """`work(connection, ...)` in one transaction, in the database's thread. Durable when this returns."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._transact, work, arguments, named)
+        return await asyncio.wrap_future(self._submit(work, arguments, named))
+
+    def call(self, work: Callable[..., T], *arguments: Any, **named: Any) -> T:
+        """As `run`, for work in other threads: blocks until it is done. Never from within other work."""
+        return self._submit(work, arguments, named).result()
+
+    def _submit(self, work: Callable[..., T], arguments: tuple[Any, ...], named: dict[str, Any]) -> "Future[T]":
+        if not self._one_writer:
+            return self._threads.submit(self._transact, work, arguments, named)
+        piece = _Piece(work, arguments, named)
+        self._waiting.append(piece)
+        self._threads.submit(self._drain)
+        return piece.future
 
     def _transact(self, work: Callable[..., T], arguments: tuple[Any, ...], named: dict[str, Any]) -> T:
         with self.engine.begin() as connection:
             return work(connection, *arguments, **named)
 
-    def call(self, work: Callable[..., T], *arguments: Any, **named: Any) -> T:
-        """As `run`, for work in other threads: blocks until it is done. Never from within other work."""
-        return self._threads.submit(self._transact, work, arguments, named).result()
+    def _drain(self) -> None:
+        """Do what is waiting, if an earlier call has not done it already."""
+        pieces: list[_Piece] = []
+        while self._waiting and len(pieces) < _TOGETHER:
+            piece = self._waiting.popleft()
+            if piece.future.set_running_or_notify_cancel():
+                pieces.append(piece)
+        try:
+            if len(pieces) == 1:
+                (piece,) = pieces
+                piece.result = self._transact(piece.work, piece.arguments, piece.named)
+            elif pieces:
+                self._transact_all(pieces)
+        except BaseException as error:
+            for piece in pieces:
+                piece.error = error
+        for piece in pieces:
+            piece.tell()
+
+    def _transact_all(self, pieces: Sequence[_Piece]) -> None:
+        """Many pieces, one commit. One that raises is taken back alone; a failing database fails them all."""
+        with self.engine.begin() as connection:
+            for piece in pieces:
+                connection.exec_driver_sql("SAVEPOINT piece")
+                try:
+                    piece.result = piece.perform(connection)
+                except (OperationalError, InterfaceError):
+                    raise
+                except Exception as error:
+                    piece.error = error
+                    connection.exec_driver_sql("ROLLBACK TO piece")
+                connection.exec_driver_sql("RELEASE piece")
 
     async def prepare(self) -> None:
         """Make the tables, or bring older ones up to date. Raises `DatabaseTooNew`."""

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, select, update
 
 from gateway.canonical import LossEntry, Profile
 from gateway.contract import RemoteList, Style
-from gateway.store.database import from_json, timestamp, to_json
+from gateway.store.database import Prepared, from_json, inserting, timestamp, to_json
 from gateway.store.lists import profile_of, profile_text
 from gateway.store.schema import deliveries, remote_lists
 
@@ -65,37 +65,61 @@ class NewDelivery:
     operation_id: str
 
 
-def add_delivery(connection: Connection, list_id: str, new: NewDelivery) -> None:
-    now = timestamp()
-    connection.execute(
-        insert(deliveries),
-        {
-            "id": new.id,
-            "list_id": list_id,
-            "destination": new.destination,
-            "fallbacks": to_json(new.fallbacks),
-            "adapter": new.adapter,
-            "activation": new.activation,
-            "style": new.style.value,
-            "profile": profile_text(new.profile),
-            "options": to_json(new.options),
-            "losses": losses_text(new.losses),
-            "operation_id": new.operation_id,
-            "created_at": now,
-            "updated_at": now,
-        },
-    )
+def add_delivery(connection: Connection, list_id: str, new: NewDelivery, now: str | None = None) -> None:
+    now = now or timestamp()
+    values = {
+        "id": new.id,
+        "list_id": list_id,
+        "destination": new.destination,
+        "fallbacks": to_json(new.fallbacks),
+        "adapter": new.adapter,
+        "activation": new.activation,
+        "style": new.style.value,
+        "profile": profile_text(new.profile),
+        "options": to_json(new.options),
+        "losses": losses_text(new.losses),
+        "operation_id": new.operation_id,
+        "created_at": now,
+        "updated_at": now,
+    }
+    _ADD(connection, **values)
     add_parts(connection, new.id, 1, new.keys)
+
+
+_ADD: Final = inserting(
+    deliveries,
+    "id",
+    "list_id",
+    "destination",
+    "fallbacks",
+    "adapter",
+    "activation",
+    "style",
+    "profile",
+    "options",
+    "losses",
+    "operation_id",
+    "created_at",
+    "updated_at",
+)
+_ADD_PART: Final = inserting(remote_lists, "delivery_id", "part", "key", "extra", "deleted")
+_OF_LIST: Final = Prepared(
+    select(deliveries).where(deliveries.c.list_id == bindparam("list_id")).order_by(deliveries.c.id)
+)
+_REMOTES: Final = Prepared(
+    select(remote_lists).where(remote_lists.c.delivery_id == bindparam("delivery_id")).order_by(remote_lists.c.part)
+)
+_SAVE_REMOTE: Final = Prepared(
+    update(remote_lists)
+    .where(remote_lists.c.delivery_id == bindparam("of_delivery"), remote_lists.c.part == bindparam("the_part"))
+    .values({name: bindparam(name) for name in ("remote_id", "name", "count", "extra")})
+)
 
 
 def add_parts(connection: Connection, delivery_id: str, first: int, keys: Sequence[str]) -> None:
     """Plan further remote lists of a delivery, numbered from `first`."""
-    rows = [
-        {"delivery_id": delivery_id, "part": part, "key": key, "extra": "{}", "deleted": False}
-        for part, key in enumerate(keys, start=first)
-    ]
-    if rows:
-        connection.execute(insert(remote_lists), rows)
+    for part, key in enumerate(keys, start=first):
+        _ADD_PART(connection, delivery_id=delivery_id, part=part, key=key, extra="{}", deleted=False)
 
 
 def losses_text(losses: Sequence[LossEntry]) -> str:
@@ -103,8 +127,7 @@ def losses_text(losses: Sequence[LossEntry]) -> str:
 
 
 def of_list(connection: Connection, list_id: str) -> list[StoredDelivery]:
-    query = select(deliveries).where(deliveries.c.list_id == list_id).order_by(deliveries.c.id)
-    return [_delivery(row) for row in connection.execute(query).mappings()]
+    return [_delivery(row) for row in _OF_LIST(connection, list_id=list_id).mappings()]
 
 
 def get_delivery(connection: Connection, delivery_id: str) -> StoredDelivery:
@@ -136,21 +159,19 @@ def change_delivery(connection: Connection, delivery_id: str, **values: Any) -> 
 
 
 def remotes_of(connection: Connection, delivery_id: str) -> list[StoredRemote]:
-    query = select(remote_lists).where(remote_lists.c.delivery_id == delivery_id).order_by(remote_lists.c.part)
-    return [_remote(row) for row in connection.execute(query).mappings()]
+    return [_remote(row) for row in _REMOTES(connection, delivery_id=delivery_id).mappings()]
 
 
 def _remote(row: RowMapping) -> StoredRemote:
     remote = None
     if row["remote_id"] is not None:
         remote = RemoteList(row["remote_id"], row["name"] or "", row["key"], row["count"], from_json(row["extra"]))
-    return StoredRemote(row["part"], row["key"], remote, row["deleted"])
+    return StoredRemote(row["part"], row["key"], remote, bool(row["deleted"]))
 
 
 def save_remote(connection: Connection, delivery_id: str, part: int, remote: RemoteList) -> None:
-    query = update(remote_lists).where(remote_lists.c.delivery_id == delivery_id, remote_lists.c.part == part)
     values = {"remote_id": remote.id, "name": remote.name, "count": remote.count, "extra": to_json(dict(remote.extra))}
-    connection.execute(query.values(**values))
+    _SAVE_REMOTE(connection, of_delivery=delivery_id, the_part=part, **values)
 
 
 def save_remotes(connection: Connection, delivery_id: str, made: Mapping[int, RemoteList]) -> None:

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
-from gateway.store.database import from_json, timestamp, to_json
+from gateway.store.database import Prepared, from_json, inserting, timestamp, to_json
 from gateway.store.schema import idempotency, operations
 
 
@@ -35,7 +35,7 @@ def claim_key(connection: Connection, tenant: str, key: str, digest: str, owner:
         try:
             with connection.begin_nested():
                 values = {"tenant": tenant, "key": key, "digest": digest, "owner": owner, "created_at": timestamp()}
-                connection.execute(insert(idempotency), values)
+                _CLAIM(connection, **values)
         except IntegrityError:  # another process claimed it at this very moment
             return get_key(connection, tenant, key)
         return None
@@ -49,8 +49,7 @@ def claim_key(connection: Connection, tenant: str, key: str, digest: str, owner:
 
 
 def get_key(connection: Connection, tenant: str, key: str) -> StoredAnswer | None:
-    query = select(idempotency).where(idempotency.c.tenant == tenant, idempotency.c.key == key)
-    row = connection.execute(query).mappings().first()
+    row = _GET(connection, of_tenant=tenant, the_key=key).mappings().first()
     if row is None:
         return None
     headers = from_json(row["headers"]) if row["headers"] else {}
@@ -63,14 +62,21 @@ def _key(tenant: str, key: str) -> Any:
 
 def key_operation(connection: Connection, tenant: str, key: str, operation_id: str) -> None:
     """Tie a key to its operation: from now on a repeat is pointed there."""
-    connection.execute(update(idempotency).where(_key(tenant, key)).values(operation_id=operation_id))
+    _TIE(connection, of_tenant=tenant, the_key=key, operation_id=operation_id)
+
+
+def claim_for(connection: Connection, tenant: str, key: str, digest: str, owner: str, operation_id: str) -> None:
+    """Claim a key that nobody has used, and tie it to its operation at once; IntegrityError when somebody has."""
+    now = timestamp()
+    named = {"tenant": tenant, "key": key, "digest": digest, "owner": owner, "created_at": now}
+    _CLAIM_FOR(connection, **named, operation_id=operation_id)
 
 
 def keep_answer(
     connection: Connection, tenant: str, key: str, status: int, headers: Mapping[str, str], body: bytes
 ) -> None:
     values = {"status": status, "headers": to_json(dict(headers)), "body": body}
-    connection.execute(update(idempotency).where(_key(tenant, key)).values(**values))
+    _ANSWER(connection, of_tenant=tenant, the_key=key, **values)
 
 
 def release_unused_key(connection: Connection, tenant: str, key: str) -> None:
@@ -78,6 +84,17 @@ def release_unused_key(connection: Connection, tenant: str, key: str) -> None:
     failed = select(operations.c.id).where(operations.c.state == "failed")
     refused = idempotency.c.operation_id.is_(None) | idempotency.c.operation_id.in_(failed)
     connection.execute(delete(idempotency).where(_key(tenant, key), refused))
+
+
+_THIS: Final = (idempotency.c.tenant == bindparam("of_tenant")) & (idempotency.c.key == bindparam("the_key"))
+_COLUMNS: Final = ("tenant", "key", "digest", "owner", "created_at")
+_CLAIM: Final = inserting(idempotency, *_COLUMNS)
+_CLAIM_FOR: Final = inserting(idempotency, *_COLUMNS, "operation_id")
+_GET: Final = Prepared(select(idempotency).where(_THIS))
+_TIE: Final = Prepared(update(idempotency).where(_THIS).values(operation_id=bindparam("operation_id")))
+_ANSWER: Final = Prepared(
+    update(idempotency).where(_THIS).values({name: bindparam(name) for name in ("status", "headers", "body")})
+)
 
 
 def _unstored() -> Any:

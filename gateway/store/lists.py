@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.canonical import ListHead, Profile
-from gateway.store.database import from_json, timestamp, to_json
+from gateway.store.database import Prepared, from_json, inserting, timestamp, to_json
 from gateway.store.schema import lists
 
 
@@ -57,8 +57,12 @@ def add_list(
     profile: Profile,
     source: Mapping[str, Any] | None,
     staged: bool,
+    stands_at: tuple[int, int] = (1, 1),
 ) -> None:
-    """Store a new list; `ReferenceTaken` when the tenant has one of this reference."""
+    """Store a new list; `ReferenceTaken` when the tenant has one of this reference.
+
+    `stands_at`: the numbers of its next contact and its next chunk.
+    """
     now = timestamp()
     values = {
         "id": list_id,
@@ -69,20 +73,47 @@ def add_list(
         "profile": profile_text(profile),
         "source": to_json(source) if source is not None else None,
         "staged": staged,
-        "next_seq": 1,
-        "next_chunk": 1,
+        "next_seq": stands_at[0],
+        "next_chunk": stands_at[1],
         "corrected": 0,
         "created_at": now,
         "updated_at": now,
     }
-    taken = by_reference(connection, tenant, head.reference) if head.reference is not None else None
+    if head.reference is None:
+        _ADD(connection, **values)
+        return
+    taken = by_reference(connection, tenant, head.reference)
     if taken is not None:
         raise ReferenceTaken(taken)
     try:
         with connection.begin_nested():
-            connection.execute(insert(lists), values)
+            _ADD(connection, **values)
     except IntegrityError:  # another process took it at this very moment
-        raise ReferenceTaken(by_reference(connection, tenant, head.reference or "") or "") from None
+        raise ReferenceTaken(by_reference(connection, tenant, head.reference) or "") from None
+
+
+_GET_QUERY: Final = select(lists).where(lists.c.id == bindparam("list_id"), lists.c.tenant == bindparam("of_tenant"))
+_GET: Final = Prepared(_GET_QUERY)
+_GET_TO_CHANGE: Final = Prepared(_GET_QUERY.with_for_update())
+_TOUCH: Final = Prepared(
+    update(lists).where(lists.c.id == bindparam("list_id")).values(updated_at=bindparam("updated_at"))
+)
+_ADD: Final = inserting(
+    lists,
+    "id",
+    "tenant",
+    "name",
+    "reference",
+    "head",
+    "profile",
+    "source",
+    "staged",
+    "next_seq",
+    "next_chunk",
+    "corrected",
+    "created_at",
+    "updated_at",
+)
 
 
 def by_reference(connection: Connection, tenant: str, reference: str) -> str | None:
@@ -95,8 +126,7 @@ def by_reference(connection: Connection, tenant: str, reference: str) -> str | N
 
 def get_list(connection: Connection, tenant: str, list_id: str, *, to_change: bool = False) -> StoredList | None:
     """The tenant's list, deleted ones too; None when it is not this tenant's."""
-    query = select(lists).where(lists.c.id == list_id, lists.c.tenant == tenant)
-    row = connection.execute(query.with_for_update() if to_change else query).mappings().first()
+    row = (_GET_TO_CHANGE if to_change else _GET)(connection, list_id=list_id, of_tenant=tenant).mappings().first()
     return _list(row) if row else None
 
 
@@ -113,7 +143,7 @@ def _list(row: RowMapping) -> StoredList:
         ListHead.model_validate_json(row["head"]),
         profile_of(row["profile"]),
         from_json(row["source"]) if row["source"] else None,
-        row["staged"],
+        bool(row["staged"]),
         row["corrected"],
         row["next_seq"],
         row["created_at"],
@@ -135,6 +165,9 @@ def page_of_lists(connection: Connection, tenant: str, after: str, limit: int) -
 
 
 def change_list(connection: Connection, list_id: str, **values: Any) -> None:
+    if not values:
+        _TOUCH(connection, list_id=list_id, updated_at=timestamp())
+        return
     connection.execute(update(lists).where(lists.c.id == list_id).values(updated_at=timestamp(), **values))
 
 

@@ -2,12 +2,12 @@
 
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from gateway.store.database import timestamp
+from gateway.store.database import Prepared, timestamp
 from gateway.store.schema import credential_locks
 
 
@@ -18,7 +18,7 @@ class DatabaseLocks:
         self._run = run
 
     async def reason(self, owner: str) -> str | None:
-        found: str | None = await self._run(_reason, owner)
+        found: str | None = await self._run(reason_of, owner)
         return found
 
     async def lock(self, owner: str, reason: str) -> None:
@@ -33,14 +33,17 @@ class DatabaseLocks:
         return allowed
 
 
-def _reason(connection: Connection, owner: str) -> str | None:
-    query = select(credential_locks.c.reason).where(credential_locks.c.owner == owner)
-    found: str | None = connection.execute(query).scalar_one_or_none()
-    return found
+def reason_of(connection: Connection, owner: str) -> str | None:
+    """Why a credential is locked."""
+    row = _REASON(connection, of_owner=owner).first()
+    return None if row is None else str(row[0])
+
+
+_REASON: Final = Prepared(select(credential_locks.c.reason).where(credential_locks.c.owner == bindparam("of_owner")))
 
 
 def _lock(connection: Connection, owner: str, reason: str) -> None:
-    if _reason(connection, owner) is None:
+    if reason_of(connection, owner) is None:
         with suppress(IntegrityError), connection.begin_nested():  # another process may lock it at the same moment
             connection.execute(insert(credential_locks), {"owner": owner, "reason": reason, "since": timestamp()})
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, and_, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, bindparam, or_, select, update
 
 from gateway.store import attempts, keys
-from gateway.store.database import from_json, timestamp, to_json
+from gateway.store.database import Prepared, from_json, inserting, timestamp, to_json
 from gateway.store.schema import operations
 
 UNFINISHED = ("queued", "running")
@@ -47,25 +47,25 @@ def add_operation(
     *,
     stage: str = "delivering",
     input: Mapping[str, Any] | None = None,
+    begun: bool = False,
 ) -> None:
+    """Store an operation; `begun`: this process works on it already."""
     now = timestamp()
-    connection.execute(
-        insert(operations),
-        {
-            "id": operation_id,
-            "tenant": tenant,
-            "list_id": list_id,
-            "kind": kind,
-            "state": "queued",
-            "stage": stage,
-            "owner": owner,
-            "runs": 0,
-            "cancelling": False,
-            "input": to_json(dict(input)) if input is not None else None,
-            "created_at": now,
-            "updated_at": now,
-        },
-    )
+    values = {
+        "id": operation_id,
+        "tenant": tenant,
+        "list_id": list_id,
+        "kind": kind,
+        "state": "running" if begun else "queued",
+        "stage": stage,
+        "owner": owner,
+        "runs": 1 if begun else 0,
+        "cancelling": False,
+        "input": to_json(dict(input)) if input is not None else None,
+        "created_at": now,
+        "updated_at": now,
+    }
+    _ADD(connection, **values)
 
 
 def begin(connection: Connection, operation_id: str, owner: str) -> StoredOperation | None:
@@ -106,7 +106,42 @@ def get_operation(connection: Connection, tenant: str, operation_id: str) -> Sto
 
 def any_operation(connection: Connection, operation_id: str) -> StoredOperation | None:
     """The operation, whoever's it is."""
-    return _find(connection, operations.c.id == operation_id)
+    row = _FIND(connection, operation_id=operation_id).mappings().first()
+    return _operation(row) if row else None
+
+
+def end_own(connection: Connection, operation_id: str, owner: str) -> bool:
+    """Record that an operation succeeded, if this process still has it."""
+    return _END(connection, operation_id=operation_id, the_owner=owner, updated_at=timestamp()).rowcount == 1
+
+
+_ADD: Final = inserting(
+    operations,
+    "id",
+    "tenant",
+    "list_id",
+    "kind",
+    "state",
+    "stage",
+    "owner",
+    "runs",
+    "cancelling",
+    "input",
+    "created_at",
+    "updated_at",
+)
+_END: Final = Prepared(
+    update(operations)
+    .where(operations.c.id == bindparam("operation_id"), operations.c.owner == bindparam("the_owner"))
+    .where(operations.c.state == "running")
+    .values(state="succeeded", stage="done", updated_at=bindparam("updated_at"))
+)
+_FIND: Final = Prepared(select(operations).where(operations.c.id == bindparam("operation_id")))
+_RUNNING: Final = Prepared(
+    select(operations.c.id)
+    .where(operations.c.list_id == bindparam("list_id"), or_(*(operations.c.state == state for state in UNFINISHED)))
+    .order_by(operations.c.no.desc())
+)
 
 
 def _find(connection: Connection, where: Any, *, to_change: bool = False) -> StoredOperation | None:
@@ -117,8 +152,7 @@ def _find(connection: Connection, where: Any, *, to_change: bool = False) -> Sto
 
 def running_operation(connection: Connection, list_id: str) -> str | None:
     """The newest unfinished operation of a list."""
-    query = select(operations.c.id).where(operations.c.list_id == list_id, operations.c.state.in_(UNFINISHED))
-    found: str | None = connection.execute(query.order_by(operations.c.no.desc()).limit(1)).scalar_one_or_none()
+    found: str | None = _RUNNING(connection, list_id=list_id).scalars().first()
     return found
 
 
@@ -166,4 +200,5 @@ def _operation(row: RowMapping) -> StoredOperation:
     values = dict(row)
     for name in ("error", "input"):
         values[name] = from_json(values[name]) if values[name] else None
+    values["cancelling"] = bool(values["cancelling"])
     return StoredOperation(**values)

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-from sqlalchemy import Connection, RowMapping, func, insert, select
+from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select
 
-from gateway.store.database import from_json, timestamp, to_json
+from gateway.store.database import Prepared, from_json, timestamp, to_json
 from gateway.store.schema import reroutings, shadows
 
 Mode = Literal["shadow", "percent", "full", "off"]
@@ -34,12 +34,15 @@ def in_force(connection: Connection, tenant: str, *, to_act: bool = False) -> di
     """
     if to_act:
         _hold(connection, tenant, func.pg_advisory_xact_lock_shared)
-    mine = reroutings.c.tenant == tenant
-    newest = select(func.max(reroutings.c.no)).where(mine).group_by(reroutings.c.source)
-    query = select(reroutings).where(reroutings.c.no.in_(newest), reroutings.c.mode != "off")
-    return {
-        row["source"]: _rerouting(row) for row in connection.execute(query.order_by(reroutings.c.source)).mappings()
-    }
+    return {row["source"]: _rerouting(row) for row in _IN_FORCE(connection, of_tenant=tenant).mappings()}
+
+
+_NEWEST: Final = (
+    select(func.max(reroutings.c.no)).where(reroutings.c.tenant == bindparam("of_tenant")).group_by(reroutings.c.source)
+)
+_IN_FORCE: Final = Prepared(
+    select(reroutings).where(reroutings.c.no.in_(_NEWEST), reroutings.c.mode != "off").order_by(reroutings.c.source)
+)
 
 
 def history(

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from sqlalchemy import Connection, Text, delete, func, literal, select
+from sqlalchemy import Connection, Text, bindparam, delete, func, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from gateway.store.database import timestamp
+from gateway.store.database import Prepared, timestamp
 from gateway.store.schema import suppressions
 
 _ASKED_AT_ONCE: Final = 500
@@ -65,15 +65,18 @@ def remove_next(connection: Connection, tenant: str, after: str, until: str, lim
 
 def suppressed(connection: Connection, tenant: str, phones: Collection[str]) -> set[str]:
     """Those of these numbers that the tenant has suppressed."""
-    mine = suppressions.c.tenant == tenant
-    if not phones or connection.execute(select(suppressions.c.phone).where(mine).limit(1)).first() is None:
+    if not phones or _ANY(connection, of_tenant=tenant).first() is None:
         return set()
+    mine = suppressions.c.tenant == tenant
     found: set[str] = set()
     for some in _some(phones):
         found.update(
             connection.execute(select(suppressions.c.phone).where(mine, suppressions.c.phone.in_(some))).scalars()
         )
     return found
+
+
+_ANY: Final = Prepared(select(suppressions.c.phone).where(suppressions.c.tenant == bindparam("of_tenant")).limit(1))
 
 
 def page(connection: Connection, tenant: str, after: str, limit: int, phone: str | None = None) -> list[Suppression]:

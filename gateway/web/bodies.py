@@ -53,6 +53,8 @@ class Incoming:
     digest: str
     upload: Upload | None = None
     taken: bool = False
+    contacts: list[msgspec.Raw] | None = None
+    """Of a JSON body, as they came."""
 
 
 async def read_incoming(
@@ -191,7 +193,7 @@ def _json(body: bytes, digest: str, head_needed: bool, most: int) -> Incoming:
         raise invalid(items)
     if len(contacts) > most:
         raise Problem("list.too_large", f"{len(contacts)} contacts; JSON takes at most {most}: send CSV or NDJSON")
-    return Incoming(head, wish or PreviewWish(), open_items(contacts), digest)
+    return Incoming(head, wish or PreviewWish(), open_items(contacts), digest, contacts=contacts)
 
 
 def _unknown(members: Mapping[str, Any]) -> list[ErrorItem]:

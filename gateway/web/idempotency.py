@@ -29,7 +29,7 @@ async def once(call: Call, digest: str, act: Callable[[str | None], Awaitable[An
     if key is None:
         return await act(None)
     host, tenant = call.host, call.tenant.name
-    whole = hashlib.sha256(f"{call.request.method} {call.request.url.path}\n{digest}".encode()).hexdigest()
+    whole = whole_digest(call, digest)
     earlier = await host.database.run(store.claim_key, tenant, key, whole, host.operations.owner)
     if earlier is not None:
         return await _replay(call, earlier, whole)
@@ -38,10 +38,20 @@ async def once(call: Call, digest: str, act: Callable[[str | None], Awaitable[An
     except BaseException:
         await host.database.run(store.release_unused_key, tenant, key)
         raise
+    await keep(call, key, answer)
+    return answer
+
+
+def whole_digest(call: Call, digest: str) -> str:
+    """What a key stands for: method, path and payload."""
+    return hashlib.sha256(f"{call.request.method} {call.request.url.path}\n{digest}".encode()).hexdigest()
+
+
+async def keep(call: Call, key: str, answer: Answer) -> None:
+    """Keep the answer for whoever asks with the key again."""
     body = answer.body.model_dump_json().encode() if isinstance(answer.body, BaseModel) else b""
     kept = {name: value for name, value in answer.headers.items() if name in _KEPT}
-    await host.database.run(store.keep_answer, tenant, key, answer.status, kept, body)
-    return answer
+    await call.host.database.run(store.keep_answer, call.tenant.name, key, answer.status, kept, body)
 
 
 async def _replay(call: Call, earlier: store.StoredAnswer, digest: str) -> Answer:

@@ -2,13 +2,14 @@
 
 import asyncio
 import re
+import time
 from collections.abc import Awaitable, Callable
 from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
-from gateway import creating, managing, previewing, reading, switching
+from gateway import creating, express, managing, previewing, reading, switching
 from gateway.canonical import ContactIn, ListHead, Outcome
 from gateway.canonical.lists import Text
 from gateway.creating import Created
@@ -29,7 +30,7 @@ from gateway.store import lists as store
 from gateway.store import operations as work
 from gateway.web.bodies import Incoming, read_incoming, read_model, take_in
 from gateway.web.call import Answer, Call
-from gateway.web.idempotency import once
+from gateway.web.idempotency import keep, once, whole_digest
 from gateway.web.paging import PageQuery, cut, decode
 from gateway.working import DELIVERING
 
@@ -86,6 +87,9 @@ async def create(call: Call) -> Answer:
     incoming = await read_incoming(call, long=True)
     head = incoming.head
     assert head is not None
+    answer = await _express(call, incoming, head)
+    if answer is not None:
+        return answer
 
     async def act(key: str | None) -> Answer:
         if incoming.upload is not None:
@@ -97,6 +101,24 @@ async def create(call: Call) -> Answer:
         return await _when_done(call, created, 201)
 
     return await _taking(call, incoming, act)
+
+
+async def _express(call: Call, incoming: Incoming, head: ListHead) -> Answer | None:
+    """The answer of a small list that could go the short way; None when it has to go the long one."""
+    if incoming.contacts is None:
+        return None
+    text, seconds = call.idempotency_key(), _patience(call)
+    key = express.Key(text, whole_digest(call, incoming.digest)) if text is not None else None
+    begin = time.monotonic()
+    ended = await express.create(call.host, call.tenant, head, incoming.contacts, key, seconds)
+    if ended is None:
+        return None
+    if isinstance(ended, express.Delivered):
+        return Answer(201, ended.body, {"Location": ended.href})
+    answer = await _when_done(call, ended, 201, max(seconds - (time.monotonic() - begin), 0.0))
+    if text is not None:
+        await keep(call, text, answer)
+    return answer
 
 
 async def append(call: Call) -> Answer:
@@ -126,10 +148,15 @@ async def _taking(call: Call, incoming: Incoming, act: Callable[[str | None], Aw
             await call.host.database.run(uploads.discard, incoming.upload.id)
 
 
-async def _when_done(call: Call, created: Created, status: int) -> Answer:
-    """Wait as long as the caller allows: the finished list, or 202 with the operation to watch."""
+def _patience(call: Call) -> float:
+    """How many seconds the caller waits."""
     asynchronous, wait = call.prefers()
-    seconds = 0.0 if asynchronous else call.host.config.server.wait if wait is None else min(wait, 300.0)
+    return 0.0 if asynchronous else call.host.config.server.wait if wait is None else min(wait, 300.0)
+
+
+async def _when_done(call: Call, created: Created, status: int, seconds: float | None = None) -> Answer:
+    """Wait as long as the caller allows: the finished list, or 202 with the operation to watch."""
+    seconds = _patience(call) if seconds is None else seconds
     done = await call.host.operations.wait(created.operation_id, seconds)
     one = await call.host.database.run(store.get_list, call.tenant.name, created.list_id)
     if one is None:  # a file that was refused leaves no list; how the operation ended is just being recorded

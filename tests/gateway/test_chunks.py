@@ -126,7 +126,7 @@ def settle_whole(connection: Connection, model: Model, at: int, becomes: Mark) -
     """Where every contact of a batch is as the others of its chunk."""
     place = PLACES[at]
     seqs = model.of(place, 2)
-    done = chunks.settle_whole(connection, chunks.place_in(*_where(place, 2)), becomes)
+    done = chunks.settle_whole(connection, *_where(place, 2), becomes)
     alike = len({model.people[seq].mark for seq in seqs}) <= 1
     assert done or seqs, "there is nothing that could have a mark"
     if done:
