@@ -57,7 +57,7 @@ class Counts(BaseModel):
 
     @model_validator(mode="after")
     def _conserve(self) -> Self:
-        total = sum(getattr(self, outcome.value) for outcome in Outcome)
+        total = self.accepted + self.rejected + self.suppressed + self.duplicate + self.pending + self.unknown
         if self.received != total:
             raise ValueError(f"received is {self.received} but the outcomes add up to {total}")
         return self

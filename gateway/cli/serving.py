@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import ctypes
+import gc
 import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 import structlog
 import uvicorn
@@ -40,6 +42,10 @@ def _share_memory() -> None:
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 
+_YOUNG: Final = 10_000
+"""New objects after which the garbage collector looks at them; a small call makes a few thousand."""
+
+
 def serve(path: Path) -> None:
     """Run the gateway until SIGTERM or SIGINT."""
     _share_memory()
@@ -54,6 +60,9 @@ def serve(path: Path) -> None:
                 loop = asyncio.get_running_loop()
                 if hasattr(signal, "SIGHUP"):
                     loop.add_signal_handler(signal.SIGHUP, running.reload, path)
+                gc.collect()
+                gc.freeze()  # what is there now stays: looking through it again and again takes a tenth of the time
+                gc.set_threshold(_YOUNG, 20, 50)
                 yield running
         except Exception:
             log.exception("the gateway cannot start, or did not end in order")

@@ -60,7 +60,7 @@ def intend(
     One transaction with the check that the operation is still ours, so that of two processes only one may send.
     """
     operation_id = purpose.operation_id
-    if operation_id is not None and _HELD(connection, operation_id=operation_id).scalar_one_or_none() != owner:
+    if operation_id is not None and _HELD(connection, operation_id=operation_id).value() != owner:
         raise Displaced
     return leave(connection, purpose, owner, account, limits, request)
 
@@ -82,7 +82,7 @@ def leave(
         "round": purpose.round,
         "started_at": timestamp(),
     }
-    return int(_ADD(connection, **values, **request).scalar_one())
+    return int(_ADD(connection, **values, **request).value())
 
 
 _COLUMNS: Final = ("account", "owner", "delivery_id", "part", "batch", "purpose", "round", "started_at")
@@ -132,7 +132,7 @@ def _take_turn(connection: Connection, account: str, limits: Limits) -> float:
     if sum(recent.values()) >= limits.requests_per_minute:
         return _until_free(recent, limits.requests_per_minute) + WINDOW + _ON_THE_WAY + 1 - now
     since = timestamp(datetime.now(UTC) - timedelta(seconds=2 * limits.timeout))
-    if _IN_FLIGHT(connection, the_account=account, since=since).scalar_one() >= limits.concurrency:
+    if _IN_FLIGHT(connection, the_account=account, since=since).value() >= limits.concurrency:
         return _CROWDED
     if second in recent:
         _BUMP(connection, the_account=account, the_second=second)

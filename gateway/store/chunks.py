@@ -338,7 +338,7 @@ def settle_whole(connection: Connection, delivery_id: str, part: int, batch: int
 
 def outcomes_in(connection: Connection, delivery_id: str, part: int, batch: int) -> set[Outcome]:
     """The outcomes that there are in a batch."""
-    numbers = _OUTCOMES(connection, of_delivery=delivery_id, of_part=part, of_batch=batch).one()
+    numbers = _OUTCOMES(connection, of_delivery=delivery_id, of_part=part, of_batch=batch).first() or ()
     return {outcome for outcome, number in zip(Outcome, numbers, strict=True) if number}
 
 

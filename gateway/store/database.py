@@ -5,15 +5,15 @@ import secrets
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, CursorResult, Engine, Table, bindparam, create_engine, event, insert
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy import Connection, Engine, Table, bindparam, create_engine, event, insert
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.sql.base import Executable
 
 T = TypeVar("T")
@@ -43,17 +43,46 @@ def from_json(text: str) -> Any:
     return msgspec.json.decode(text)
 
 
-class Prepared:
-    """A statement that is compiled once for each kind of database: what small calls run all day.
+class Rows:
+    """What a prepared statement found, or how many rows it changed."""
 
-    SQLAlchemy's own cache spares the compiling too, but works out the statement's identity every time.
+    def __init__(self, cursor: Any) -> None:
+        self.rowcount: int = cursor.rowcount
+        self._names = None if cursor.description is None else [column[0] for column in cursor.description]
+        self._rows: list[tuple[Any, ...]] = [] if self._names is None else cursor.fetchall()
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        return iter(self._rows)
+
+    def first(self) -> tuple[Any, ...] | None:
+        """The first row, if there is one."""
+        return self._rows[0] if self._rows else None
+
+    def value(self) -> Any:
+        """The first column of the first row; None without any."""
+        return self._rows[0][0] if self._rows else None
+
+    def mappings(self) -> list[dict[str, Any]]:
+        """The rows by the names of their columns."""
+        names = self._names or []
+        return [dict(zip(names, row, strict=True)) for row in self._rows]
+
+    def mapping(self) -> dict[str, Any] | None:
+        """The first row by the names of its columns, if there is one."""
+        row = self.first()
+        return None if row is None else dict(zip(self._names or [], row, strict=True))
+
+
+class Prepared:
+    """A statement that is compiled once for each kind of database and then given to its driver: what small calls run
+    all day. Values come as the driver gives them: SQLite knows no booleans.
     """
 
     def __init__(self, statement: Executable) -> None:
         self._statement = statement
         self._compiled: dict[str, tuple[str, list[str] | None, dict[str, Any]]] = {}
 
-    def __call__(self, connection: Connection, **values: Any) -> "CursorResult[*tuple[Any, ...]]":
+    def __call__(self, connection: Connection, **values: Any) -> Rows:
         """Run it; every bound parameter that has no value of its own is named."""
         dialect = connection.dialect
         known = self._compiled.get(dialect.name)
@@ -63,7 +92,16 @@ class Prepared:
             self._compiled[dialect.name] = known
         text, order, fixed = known
         given: Any = {**fixed, **values}
-        return connection.exec_driver_sql(text, given if order is None else tuple(given[name] for name in order))
+        cursor = connection.connection.cursor()
+        try:
+            cursor.execute(text, given if order is None else tuple([given[name] for name in order]))
+            return Rows(cursor)
+        except dialect.loaded_dbapi.Error as error:
+            raise DBAPIError.instance(  # as SQLAlchemy itself tells it
+                text, None, error, dialect.loaded_dbapi.Error, hide_parameters=True, dialect=dialect
+            ) from error
+        finally:
+            cursor.close()
 
 
 def inserting(table: Table, *columns: str) -> Prepared:
@@ -147,16 +185,17 @@ class Database:
     def _transact_all(self, pieces: Sequence[_Piece]) -> None:
         """Many pieces, one commit. One that raises is taken back alone; a failing database fails them all."""
         with self.engine.begin() as connection:
+            cursor = connection.connection.cursor()
             for piece in pieces:
-                connection.exec_driver_sql("SAVEPOINT piece")
+                cursor.execute("SAVEPOINT piece")
                 try:
                     piece.result = piece.perform(connection)
                 except (OperationalError, InterfaceError):
                     raise
                 except Exception as error:
                     piece.error = error
-                    connection.exec_driver_sql("ROLLBACK TO piece")
-                connection.exec_driver_sql("RELEASE piece")
+                    cursor.execute("ROLLBACK TO piece")
+                cursor.execute("RELEASE piece")
 
     async def prepare(self) -> None:
         """Make the tables, or bring older ones up to date. Raises `DatabaseTooNew`."""

@@ -134,7 +134,7 @@ def get_delivery(connection: Connection, delivery_id: str) -> StoredDelivery:
     return _delivery(connection.execute(select(deliveries).where(deliveries.c.id == delivery_id)).mappings().one())
 
 
-def _delivery(row: RowMapping) -> StoredDelivery:
+def _delivery(row: RowMapping | Mapping[str, Any]) -> StoredDelivery:
     return StoredDelivery(
         row["id"],
         row["list_id"],
@@ -162,7 +162,7 @@ def remotes_of(connection: Connection, delivery_id: str) -> list[StoredRemote]:
     return [_remote(row) for row in _REMOTES(connection, delivery_id=delivery_id).mappings()]
 
 
-def _remote(row: RowMapping) -> StoredRemote:
+def _remote(row: RowMapping | Mapping[str, Any]) -> StoredRemote:
     remote = None
     if row["remote_id"] is not None:
         remote = RemoteList(row["remote_id"], row["name"] or "", row["key"], row["count"], from_json(row["extra"]))

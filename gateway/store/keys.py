@@ -49,7 +49,7 @@ def claim_key(connection: Connection, tenant: str, key: str, digest: str, owner:
 
 
 def get_key(connection: Connection, tenant: str, key: str) -> StoredAnswer | None:
-    row = _GET(connection, of_tenant=tenant, the_key=key).mappings().first()
+    row = _GET(connection, of_tenant=tenant, the_key=key).mapping()
     if row is None:
         return None
     headers = from_json(row["headers"]) if row["headers"] else {}

@@ -126,7 +126,7 @@ def by_reference(connection: Connection, tenant: str, reference: str) -> str | N
 
 def get_list(connection: Connection, tenant: str, list_id: str, *, to_change: bool = False) -> StoredList | None:
     """The tenant's list, deleted ones too; None when it is not this tenant's."""
-    row = (_GET_TO_CHANGE if to_change else _GET)(connection, list_id=list_id, of_tenant=tenant).mappings().first()
+    row = (_GET_TO_CHANGE if to_change else _GET)(connection, list_id=list_id, of_tenant=tenant).mapping()
     return _list(row) if row else None
 
 
@@ -136,7 +136,7 @@ def any_list(connection: Connection, list_id: str) -> StoredList | None:
     return _list(row) if row else None
 
 
-def _list(row: RowMapping) -> StoredList:
+def _list(row: RowMapping | Mapping[str, Any]) -> StoredList:
     return StoredList(
         row["id"],
         row["tenant"],

@@ -106,7 +106,7 @@ def get_operation(connection: Connection, tenant: str, operation_id: str) -> Sto
 
 def any_operation(connection: Connection, operation_id: str) -> StoredOperation | None:
     """The operation, whoever's it is."""
-    row = _FIND(connection, operation_id=operation_id).mappings().first()
+    row = _FIND(connection, operation_id=operation_id).mapping()
     return _operation(row) if row else None
 
 
@@ -152,7 +152,7 @@ def _find(connection: Connection, where: Any, *, to_change: bool = False) -> Sto
 
 def running_operation(connection: Connection, list_id: str) -> str | None:
     """The newest unfinished operation of a list."""
-    found: str | None = _RUNNING(connection, list_id=list_id).scalars().first()
+    found: str | None = _RUNNING(connection, list_id=list_id).value()
     return found
 
 
@@ -196,7 +196,7 @@ def take_over(connection: Connection, dead: str, by: str) -> list[tuple[str, str
     return found
 
 
-def _operation(row: RowMapping) -> StoredOperation:
+def _operation(row: RowMapping | Mapping[str, Any]) -> StoredOperation:
     values = dict(row)
     for name in ("error", "input"):
         values[name] = from_json(values[name]) if values[name] else None

@@ -1,6 +1,6 @@
 """Reroutings in the database: which destination stands in for which, how far, since when, by whom; what shadows saw."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -100,7 +100,7 @@ def add(
     return Rerouting(key[0], tenant, source, target, mode, percent, migration_id, by, at)
 
 
-def _rerouting(row: RowMapping) -> Rerouting:
+def _rerouting(row: RowMapping | Mapping[str, Any]) -> Rerouting:
     return Rerouting(**row)
 
 

@@ -110,11 +110,11 @@ async def test_a_batch_costs_one_question_without_suppressions_and_few_small_one
 
     event.listen(database.engine, "before_cursor_execute", listen)
     await database.run(store.suppressed, "acme", numbers(1_203))
-    assert len(asked) == 1
+    assert asked == [], "whether there are any at all is asked past the listener, once"
     await database.run(store.add, "acme", [ANA])
     asked.clear()
     await database.run(store.suppressed, "acme", numbers(1_203))
-    assert (len(asked), max(asked)) == (4, 501)
+    assert (len(asked), max(asked)) == (3, 501)
 
 
 async def test_writers_of_the_same_numbers_wait_for_each_other(database: Database) -> None:
