@@ -22,10 +22,15 @@ def configure(level: str = "info") -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=_to_stderr,
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(handlers=[_Library()], level=logging.WARNING, force=True)
+
+
+def _to_stderr(*_: Any) -> structlog.PrintLogger:
+    """A logger to what is standard error now: it may be another one than when logging was set up."""
+    return structlog.PrintLogger(sys.stderr)
 
 
 def where_it_happened(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

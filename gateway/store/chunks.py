@@ -289,7 +289,7 @@ def numbers_of(connection: Connection, where: Any) -> list[tuple[str, int]]:
 
 
 def settle(connection: Connection, where: Any, was: Outcome, becomes: Mark) -> int:
-    """Give every contact of these chunks that is `was` another mark; how many they were."""
+    """Give every contact of these chunks that is `was` another mark, one without a vendor's id; how many they were."""
     settled = 0
     whole = and_(where, chunks.c[was.value] > 0, chunks.c.marks.is_(None))
     size = chunks.c[was.value]

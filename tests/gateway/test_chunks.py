@@ -101,6 +101,8 @@ def write(connection: Connection, model: Model, places: list[int], marks: list[i
         place, seq = PLACES[at], model.next_seq
         chosen = marks[number % len(marks)] if marks else len(MARKS)
         mark = MARKS[chosen] if chosen < len(MARKS) and place.batch is not None else None
+        if mark == place.rest:
+            mark = None
         if place is REFUSED:
             mark = MARKS[2]
         writer.add(place, item(seq, place.is_row), mark)
@@ -177,7 +179,7 @@ steps = st.lists(
     st.one_of(
         st.tuples(st.just(write), st.lists(places, min_size=1, max_size=30), st.lists(st.integers(0, 12), max_size=5)),
         st.tuples(st.just(write), st.lists(batches, min_size=1, max_size=30), st.just([])),
-        st.tuples(st.just(settle), batches, st.integers(0, 2), st.sampled_from(Outcome), st.sampled_from(MARKS)),
+        st.tuples(st.just(settle), batches, st.integers(0, 2), st.sampled_from(Outcome), st.sampled_from(RESTS)),
         st.tuples(st.just(settle), batches, st.integers(0, 2), st.just(Outcome.PENDING), st.sampled_from(RESTS)),
         st.tuples(st.just(settle_whole), batches, st.sampled_from(RESTS)),
         st.tuples(st.just(decide), batches, st.sampled_from(RESTS), st.lists(st.integers(0, 5), max_size=4)),
