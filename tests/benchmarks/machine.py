@@ -130,7 +130,8 @@ async def start(
             writer.close()
             return running
     await running.stop()
-    raise RuntimeError(f"{command[0]} does not listen: {log.read_text(errors='replace')[-500:]}")
+    with log.open(errors="replace") as told:
+        raise RuntimeError(f"{command[0]} does not listen: {told.read()[-500:]}")
 
 
 def described() -> dict[str, str]:

@@ -1,8 +1,8 @@
 """A vendor that costs next to nothing, so that what is measured is whoever stands before it.
 
-`python -m tests.benchmarks.upstream PORT` serves Velip's `CreateDestinationBase` (fact sheet: api/v2, the JSON form) and,
-for peers that speak nothing else, Anthropic's `/v1/messages`. Every answer is made from its request: a list's count is
-that of its destinations, a message repeats the number it was asked for. `GET /ledger` tells what arrived,
+`python -m tests.benchmarks.upstream PORT` serves Velip's `CreateDestinationBase` (fact sheet: api/v2, the JSON form)
+and, for peers that speak nothing else, Anthropic's `/v1/messages`. Every answer is made of its request: a list's count
+is that of its destinations, a message repeats the word that it was asked. `GET /ledger` tells what arrived,
 `PUT /fault` what befalls the next requests.
 """
 

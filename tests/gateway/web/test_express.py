@@ -1,0 +1,182 @@
+"""The short way of small lists: it leaves what the long way leaves, in two commits; and when it is not taken."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy.engine.default import DefaultDialect
+
+from gateway import express
+from gateway.store.schema import metadata
+from tests.gateway.conftest import Gateway, Vendors
+from tests.gateway.web.shapes import LISTS, a_list, counts, create, finished, masked, people
+
+MIXED = [*people(3, tag="a"), {"phone": "12"}, {"phone": "+5511990000001"}]
+"""Three contacts, one without a number, and one that repeats the first."""
+
+
+@pytest.fixture
+def ways(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Which way each list took."""
+    taken: list[str] = []
+    real = express.create
+
+    async def watched(*arguments: Any) -> Any:
+        ended = await real(*arguments)
+        taken.append({express.Delivered: "short", type(None): "long"}.get(type(ended), "handed on"))
+        return ended
+
+    monkeypatch.setattr(express, "create", watched)
+    return taken
+
+
+def long_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(express, "MOST", 0)
+
+
+async def stored(gateway: Gateway, shown: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Every row about a list, without what differs from run to run."""
+    (delivery,) = shown["deliveries"]
+    (remote,) = delivery["remote_lists"]
+    operations = [one for one in await gateway.table("operations") if one["list_id"] == shown["id"]]
+    mine = {"list_id": [shown["id"]], "delivery_id": [delivery["id"]]}
+    mine["operation_id"] = [one["id"] for one in operations]
+    found: dict[str, list[dict[str, Any]]] = {"operations": operations}
+    found["lists"] = [one for one in await gateway.table("lists") if one["id"] == shown["id"]]
+    for name in ("chunks", "deliveries", "remote_lists", "attempts", "idempotency"):
+        column = next(column for column in mine if column in metadata.tables[name].c)
+        found[name] = [one for one in await gateway.table(name) if one[column] in mine[column]]
+    for one in found["idempotency"]:
+        one["body"] = one["body"].decode()
+    for rows in found.values():
+        for row in rows:
+            for column in {"no", "id", "digest", "key"} & row.keys() - ({"no"} if "body" in row else set()):
+                del row[column]
+    text = {name: [masked(row) for row in rows] for name, rows in found.items()}
+    return _without(text, remote["id"])
+
+
+def _without(value: Any, text: str) -> Any:
+    if isinstance(value, dict):
+        return {name: _without(member, text) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_without(member, text) for member in value]
+    if isinstance(value, bytes):
+        return value.replace(text.encode(), b"<remote>")
+    return value.replace(text, "<remote>") if isinstance(value, str) else value
+
+
+async def test_it_leaves_what_the_long_way_leaves(
+    acme: httpx.AsyncClient, gateway: Gateway, vendors: Vendors, ways: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body, key = a_list("velip", contacts=MIXED), {"Idempotency-Key": '"k-1"'}
+    short = await acme.post(LISTS, json=body, headers=key)
+    again = await acme.post(LISTS, json=body, headers=key)
+    assert (again.json(), again.headers["idempotent-replayed"]) == (short.json(), "true")
+    assert again.headers["location"] == short.headers["location"]
+    long_way(monkeypatch)
+    long = await acme.post(LISTS, json=body, headers={"Idempotency-Key": '"k-2"'})
+    assert ways == ["short", "long", "long"], "the second is the repeated request"
+    assert short.json()["counts"] == counts(accepted=3, rejected=1, duplicate=1)
+    left = [await stored(gateway, one.json()) for one in (short, long)]
+    assert {name: len(rows) for name, rows in left[0].items()} == {
+        "operations": 1,
+        "lists": 1,
+        "chunks": 3,
+        "deliveries": 1,
+        "remote_lists": 1,
+        "attempts": 1,
+        "idempotency": 1,
+    }
+    assert left[0] == left[1]
+    assert len(vendors["velip"].simulation.ledger.lists) == 2
+
+
+async def test_it_takes_two_commits(
+    acme: httpx.AsyncClient, gateway: Gateway, ways: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await create(acme, "velip")
+    commits: list[None] = []
+    real = DefaultDialect.do_commit
+
+    def counted(dialect: DefaultDialect, connection: Any) -> None:
+        commits.append(None)
+        real(dialect, connection)
+
+    monkeypatch.setattr(DefaultDialect, "do_commit", counted)
+    answer = await acme.post(LISTS, json=a_list("velip"), headers={"Idempotency-Key": '"two-commits"'})
+    assert (answer.status_code, ways[-1]) == (201, "short")
+    assert len(commits) <= 2 + 1, "one more is the look for dead processes, once a second"
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome", "steps"),
+    [
+        ("drop_after", "accepted", [("create", "unknown"), ("look", "accepted")]),
+        ("drop_before", "accepted", None),
+        ("error_before", "accepted", None),
+        ("garbage", "accepted", None),
+    ],
+)
+async def test_what_does_not_go_straight_goes_on_the_long_way(
+    acme: httpx.AsyncClient, vendors: Vendors, ways: list[str], fault: str, outcome: str, steps: Any
+) -> None:
+    velip = vendors["velip"].simulation
+    velip.break_next(fault)
+    found = (await acme.post(LISTS, json=a_list("velip", 3), headers={"Prefer": "wait=30"})).json()
+    assert (ways, found["state"]) == (["handed on"], "delivered")
+    assert (found["counts"], len(velip.ledger.lists)) == (counts(**{outcome: 3}), 1)
+    told = [(one["step"], one["verdict"]) for one in found["deliveries"][0]["attempts"]]
+    assert len(told) >= 2
+    assert told[0][0] == "create"
+
+
+async def test_a_caller_who_does_not_wait_that_long_is_told_where_to_look(
+    acme: httpx.AsyncClient, vendors: Vendors, ways: list[str]
+) -> None:
+    velip = vendors["velip"].simulation
+    velip.break_next("answer_late", seconds=1.5)
+    headers = {"Idempotency-Key": '"k-3"', "Prefer": "wait=1"}
+    answer = await acme.post(LISTS, json=a_list("velip"), headers=headers)
+    assert (answer.status_code, ways) == (202, ["handed on"])
+    assert answer.json()["counts"] == counts(pending=2)
+    await finished(acme, answer.headers["location"])
+    listed = (await acme.get(f"{LISTS}/{answer.json()['id']}")).json()
+    assert (listed["state"], listed["counts"]) == ("delivered", counts(accepted=2))
+    again = await acme.post(LISTS, json=a_list("velip"), headers=headers)
+    assert (again.status_code, again.json()["id"]) == (202, listed["id"])
+    assert len(velip.ledger.lists) == 1
+
+
+async def test_of_requests_with_one_key_at_once_one_acts(
+    acme: httpx.AsyncClient, vendors: Vendors, ways: list[str]
+) -> None:
+    body, headers = a_list("velip"), {"Idempotency-Key": '"k-4"'}
+    answers = await asyncio.gather(*(acme.post(LISTS, json=body, headers=headers) for _ in range(8)))
+    assert {one.status_code for one in answers} <= {201, 409}
+    assert len({one.json()["id"] for one in answers if one.status_code == 201}) == 1
+    assert (len(vendors["velip"].simulation.ledger.lists), ways.count("short")) == (1, 1)
+
+
+@pytest.mark.parametrize("why", ["suppressed", "two deliveries", "a reference that is taken", "held"])
+async def test_the_long_way_is_taken_when(acme: httpx.AsyncClient, vendors: Vendors, ways: list[str], why: str) -> None:
+    body = a_list("velip")
+    if why == "suppressed":
+        said = await acme.put("/v1/suppressions", json={"phones": [body["contacts"][0]["phone"]]})
+        assert said.status_code == 200, said.text
+    elif why == "a reference that is taken":
+        body["reference"] = "r-1"
+        await create(acme, "velip", reference="r-1")
+        ways.clear()
+    elif why == "held":
+        body |= {"destination": "voximplant", "activation": {"mode": "hold"}}
+    else:
+        del body["destination"]
+    answer = await acme.post(LISTS, json=body)
+    assert ways == ["long"]
+    if why == "suppressed":
+        assert answer.json()["counts"] == counts(accepted=1, suppressed=1)
+    elif why == "a reference that is taken":
+        assert answer.status_code == 409
+        assert len(vendors["velip"].simulation.ledger.lists) == 1
