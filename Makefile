@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Byte code is kept, whatever the surroundings say: dozens of processes start in a test run.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test lint types check lock docs clean
+.PHONY: demo test lint types check lock docs bench bench-full clean
 
 demo: $(VENV)/.runtime
 	@$(BIN)/gateway demo
@@ -28,6 +28,13 @@ check: lint types test
 # Pages that are made from the adapters' data; a test compares them.
 docs: $(VENV)/.runtime
 	$(BIN)/python docs/generate.py
+
+# Measured beside others, which are installed into .bench; the page of results is docs/benchmarks.md.
+bench: $(VENV)/.dev
+	$(BIN)/python -m tests.benchmarks
+
+bench-full: $(VENV)/.dev
+	$(BIN)/python -m tests.benchmarks --full
 
 # Names, versions and hashes; no address of any index.
 lock: $(VENV)/.dev
@@ -50,4 +57,4 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .bench .mypy_cache .ruff_cache .hypothesis

@@ -43,13 +43,13 @@ class _Connection(asyncio.Protocol):
         self._next()
 
     def _next(self) -> None:
-        now = time.perf_counter()
-        if now >= self.until:
+        number = next(self.numbers, None) if time.perf_counter() < self.until else None
+        if number is None:
             self.transport.close()
             return
         self.parser = httptools.HttpResponseParser(self)
         self.body = bytearray()
-        data, self.judge = self.make(next(self.numbers))
+        data, self.judge = self.make(number)
         self.began, self.under_way = time.perf_counter(), True
         self.transport.write(data)
 
@@ -73,7 +73,7 @@ class _Connection(asyncio.Protocol):
 
 
 async def load(port: int, make: Make, concurrency: int, seconds: float, numbers: Iterator[int]) -> Load:
-    """Ask for so many seconds. `numbers` never repeats one, so no two requests are the same."""
+    """Ask for so many seconds, or until the numbers are used up: each is one request, and none comes twice."""
     told = Load()
     loop = asyncio.get_running_loop()
     begin = time.perf_counter()

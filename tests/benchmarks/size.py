@@ -81,6 +81,15 @@ class Watched:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What came of it. `agrees`: the ledger equals the input, and the sums hold."""
+
+    agrees: bool
+    rows_a_second: float
+    peak: int
+
+
 class Forgetful(list[Any]):
     """Rows that a simulator keeps for a look that nobody takes here: ten million of them would need ten gigabytes."""
 
@@ -101,8 +110,8 @@ def make_forgetful(simulation: Any) -> None:
     simulation._store = store
 
 
-async def measure(vendor: str, number: int, folder: Path) -> bool:
-    """Send a list of this many rows to a vendor; whether the ledger equals the input."""
+async def measure(vendor: str, number: int, folder: Path) -> Measured:
+    """Send a list of this many rows to a vendor."""
     phone = REGIONS.get(vendor, REGIONS["default"])
     known = load(entry_points=False)
     async with sandbox({vendor: known.simulators[vendor]}) as running:
@@ -119,7 +128,9 @@ async def measure(vendor: str, number: int, folder: Path) -> bool:
             await watched.process.wait()
 
 
-async def _send(vendor: str, number: int, phone: str, folder: Path, there: RunningSimulation, watched: Watched) -> bool:
+async def _send(
+    vendor: str, number: int, phone: str, folder: Path, there: RunningSimulation, watched: Watched
+) -> Measured:
     url = f"http://127.0.0.1:{_port(folder)}"
     headers = {"Authorization": f"Bearer {(folder / 'api_key').read_text().strip()}"}
     async with httpx.AsyncClient(base_url=url, headers=headers, timeout=900, trust_env=False) as client:
@@ -165,7 +176,7 @@ def _tell(
     operation: dict[str, Any],
     spent: float,
     database: int,
-) -> bool:
+) -> Measured:
     bad = number // BAD_EVERY
     total = max(watched.stages.values())
     print(f"\n{vendor}: {number:,} rows, {bad:,} of them bad, {len(there.simulation.ledger.lists)} remote lists")
@@ -182,7 +193,7 @@ def _tell(
     agrees = held == expected and counts["accepted"] == number - bad and counts["rejected"] == bad
     print(f"  outcome: {operation['state']}, {counts}")
     print(f"  ledger: {len(held):,} rows, {'equal to the input' if agrees else 'DIFFERS FROM THE INPUT'}")
-    return agrees
+    return Measured(agrees, number / total, watched.peak)
 
 
 def _port(folder: Path) -> int:
@@ -216,7 +227,7 @@ def main() -> int:
     agreed = True
     for vendor in chosen.vendor or ["exotel", "voximplant"]:
         with tempfile.TemporaryDirectory() as folder:
-            agreed &= asyncio.run(measure(vendor, chosen.rows, Path(folder)))
+            agreed &= asyncio.run(measure(vendor, chosen.rows, Path(folder))).agrees
     return 0 if agreed else 1
 
 

@@ -30,6 +30,7 @@ class Ledger:
         self.every = 0
         self.seconds = 0.0
         self.keep_phones = False
+        self.lists: dict[str, dict[str, Any]] = {}
 
     def shown(self) -> dict[str, Any]:
         twice = sum(number > 1 for number in self.phones.values())
@@ -83,6 +84,9 @@ class Upstream(asyncio.Protocol):
 
     def post(self, path: str, body: bytes) -> None:
         ledger = self.ledger
+        if "GetDestinationsList" in path:
+            self.answer(200, self.look_up(body))
+            return
         ledger.posts += 1
         befallen = ledger.fault if ledger.fault and ledger.posts % ledger.every == 0 else ""
         if befallen == "503":
@@ -105,8 +109,17 @@ class Upstream(asyncio.Protocol):
         if ledger.keep_phones:
             for one in people:
                 ledger.phones[one["phone"]] = ledger.phones.get(one["phone"], 0) + 1
+        if ledger.fault:
+            named = {"cdlc_ctid": said.get("ctid", ""), "cdlc_name": said.get("name", ""), "cdlc_file": "null"}
+            facts = {"cdlc_active": 1, "cdlc_num": len(people), "cdlc_deleted": 0, "cdlc_date": "2026-10-02"}
+            ledger.lists[named["cdlc_ctid"]] = {"cdlc_id": ledger.posts, **named, **facts}
         made = {"cdlc_id": str(ledger.posts), "num_dest": str(len(people)), "base_size": str(len(body))}
         return _encode({"return": {"status": "OK", "status_code": "0", **made}})
+
+    def look_up(self, body: bytes) -> bytes:
+        """The list with this key of the sender's, as far as it is kept."""
+        found = self.ledger.lists.get(_decode(body).get("ctid", ""))
+        return _encode({"return": {"status": "OK", "status_code": "0"}, "lists": [found] if found else []})
 
     def message(self, body: bytes) -> bytes:
         """An answer in Anthropic's shape: the first word of what was asked."""

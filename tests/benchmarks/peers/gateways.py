@@ -141,7 +141,7 @@ async def nginx(folder: Path, port: int, upstream: int, cores: Sequence[int]) ->
     return Started(await start(command, port, cores, folder / "nginx.log"), lambda number: velip(port, number))
 
 
-async def portkey(folder: Path, port: int, upstream: int, cores: Sequence[int]) -> Started:
+async def portkey(folder: Path, port: int, upstream: int, cores: Sequence[int], *, patient: bool = False) -> Started:
     script = installing.portkey()
     command = ["node", str(script), f"--port={port}", "--headless"]
     running = await start(command, port, cores, folder / "portkey.log", {"NODE_ENV": "production"})
@@ -150,6 +150,8 @@ async def portkey(folder: Path, port: int, upstream: int, cores: Sequence[int]) 
         "x-portkey-custom-host": f"http://127.0.0.1:{upstream}/v1",
         "authorization": "Bearer key",
     }
+    if patient:
+        headers["x-portkey-config"] = '{"retry": {"attempts": 3}, "request_timeout": 1000}'
     return Started(running, chat(port, "/v1/chat/completions", headers, "claude-3-5-haiku-latest"))
 
 
@@ -157,14 +159,14 @@ LITELLM = """
 model_list:
   - model_name: measured
     litellm_params: {{model: anthropic/claude-3-5-haiku-latest, api_base: "http://127.0.0.1:{upstream}", api_key: key}}
-litellm_settings: {{num_retries: {retries}, telemetry: false, request_timeout: 600}}
+litellm_settings: {{num_retries: {retries}, telemetry: false, request_timeout: {timeout}}}
 """
 
 
-async def litellm(folder: Path, port: int, upstream: int, cores: Sequence[int]) -> Started:
+async def litellm(folder: Path, port: int, upstream: int, cores: Sequence[int], *, patient: bool = False) -> Started:
     commands = installing.environment("litellm", [installing.LITELLM])
     path = folder / "litellm.yaml"
-    path.write_text(LITELLM.format(upstream=upstream, retries=0))
+    path.write_text(LITELLM.format(upstream=upstream, retries=3 if patient else 0, timeout=1 if patient else 600))
     command = [str(commands / "litellm"), "--config", str(path), "--port", str(port), "--host", "127.0.0.1"]
     env = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR", "LITELLM_MASTER_KEY": f"sk-{KEY}"}
     running = await start(command, port, cores, folder / "litellm.log", env)
@@ -189,9 +191,8 @@ limits = {{ requests_per_minute = 10000000, concurrency = 1000, visibility_delay
 """
 
 
-async def gateway(
-    folder: Path, port: int, upstream: int, cores: Sequence[int], delay: float = 1.0, timeout: float = 30.0
-) -> Started:
+async def gateway(folder: Path, port: int, upstream: int, cores: Sequence[int], *, patient: bool = False) -> Started:
+    delay, timeout = (0.2, 1.0) if patient else (1.0, 30.0)
     home = folder / f"gateway-{port}"
     home.mkdir()
     for name, text in (("api_key", KEY), ("tsid", "sandbox-token-0001")):
