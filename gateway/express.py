@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
+import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
@@ -42,8 +43,11 @@ from gateway.store.attempts import Displaced, Purpose
 from gateway.store.database import new_id, timestamp
 from gateway.store.lists import ReferenceTaken
 
-MOST: Final = 200
+MOST: Final = 100
 """Contacts of a list that goes the short way, at most."""
+
+
+log = structlog.get_logger("gateway.express")
 
 
 class LongWay(Exception):
@@ -204,9 +208,13 @@ class _Trip:
                 return await host.database.run(self._end, opened)
         except Displaced:
             return parcel.created
-        except Exception:
-            if not self.stored.is_set():  # nothing has happened: the long way meets the same, and says it
-                return None
+        except REFUSALS:
+            if not self.stored.is_set():  # perhaps it is: a commit whose end nobody heard must not be done once more
+                raise
+        except Exception as error:
+            log.debug("not the short way", operation=parcel.created.operation_id, exc_info=error)
+        if not self.stored.is_set():  # nothing has happened: the long way meets the same, and says it
+            return None
         with suppress(*REFUSALS):  # then it counts as unknown
             await self._flush()
         await host.operations.run(parcel.created.operation_id, resumed=True)

@@ -5,8 +5,6 @@ import re
 from contextlib import suppress
 from typing import BinaryIO, Final
 
-import chardet
-
 from gateway.ingest.problems import SourceError
 
 BOMS: Final = (
@@ -132,6 +130,8 @@ def _guess(body: BinaryIO, start: int, line: int, longest_line: int) -> str:
         raise SourceError("source.charset", f"line {line} holds bytes that are not UTF-8, though other lines are UTF-8")
     guesses = []
     if not _reads_western(sample):
+        import chardet  # takes 2 MiB, and nearly every file is UTF-8
+
         found = chardet.detect(sample)["encoding"]
         with suppress(SourceError):  # a charset that Python lacks
             guesses.append(codec_named(found or ""))

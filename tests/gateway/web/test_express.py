@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy.engine.default import DefaultDialect
+from sqlalchemy.exc import OperationalError
 
 from gateway import express
 from gateway.store.schema import metadata
@@ -180,3 +181,15 @@ async def test_the_long_way_is_taken_when(acme: httpx.AsyncClient, vendors: Vend
     elif why == "a reference that is taken":
         assert answer.status_code == 409
         assert len(vendors["velip"].simulation.ledger.lists) == 1
+
+
+async def test_a_commit_whose_end_nobody_heard_is_not_done_once_more(
+    acme: httpx.AsyncClient, vendors: Vendors, ways: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_: Any) -> None:
+        raise OperationalError("COMMIT", None, Exception("the connection broke"))
+
+    monkeypatch.setattr(express.attempts, "leave", lost)
+    answer = await acme.post(LISTS, json=a_list("velip", contacts=people(2, first=500)))
+    assert answer.status_code >= 500
+    assert (ways, len(vendors["velip"].simulation.ledger.lists)) == ([], 0)
