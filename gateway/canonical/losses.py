@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
 
+import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -18,8 +19,7 @@ class LossKind(StrEnum):
     REFORMATTED = "reformatted"
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
+class Loss(msgspec.Struct, frozen=True):
     """One field that a vendor cannot carry as it was. `field` is canonical, such as `email` or `attributes.plan`."""
 
     field: str

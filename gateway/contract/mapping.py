@@ -1,7 +1,7 @@
 """The field table of an adapter: where each canonical field goes, as data. Capabilities, losses, docs read it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum, unique
 
 from gateway.canonical import Contact, ListHead, Loss, LossKind, Mode
@@ -75,15 +75,17 @@ class FieldTable:
     """The rules of an adapter, one for each canonical field: a missing or doubled one is an error at import."""
 
     rules: tuple[FieldRule, ...]
+    _by_field: Mapping[str, FieldRule] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         named = sorted(rule.field for rule in self.rules)
         if named != sorted(CONTACT_FIELDS + LIST_FIELDS):
             missing = set(CONTACT_FIELDS + LIST_FIELDS) - set(named)
             raise ValueError(f"the field table must hold every canonical field once; missing: {sorted(missing)}")
+        object.__setattr__(self, "_by_field", {rule.field: rule for rule in self.rules})
 
     def __getitem__(self, field: str) -> FieldRule:
-        return next(rule for rule in self.rules if rule.field == field)
+        return self._by_field[field]
 
     def uncarried(self, fidelity: Iterable[Fidelity] = (Fidelity.NONE,)) -> Mapping[str, FieldRule]:
         """The rules of the fields that the vendor does not carry, by field."""
