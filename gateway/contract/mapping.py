@@ -1,7 +1,8 @@
 """The field table of an adapter: where each canonical field goes, as data. Capabilities, losses, docs read it."""
 
+import dataclasses
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum, unique
 
 from gateway.canonical import Contact, ListHead, Loss, LossKind, Mode
@@ -75,7 +76,7 @@ class FieldTable:
     """The rules of an adapter, one for each canonical field: a missing or doubled one is an error at import."""
 
     rules: tuple[FieldRule, ...]
-    _by_field: Mapping[str, FieldRule] = field(init=False, repr=False, compare=False)
+    _by_field: Mapping[str, FieldRule] = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         named = sorted(rule.field for rule in self.rules)
