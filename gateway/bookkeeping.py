@@ -10,10 +10,11 @@ from gateway.canonical import Contact, Outcome, added_up
 from gateway.canonical.faults import fault
 from gateway.contract import Item, Receipt, RemoteList
 from gateway.planning import Draft, activation_of, remote_key
-from gateway.store import attempts, chunks, suppressions
+from gateway.store import attempts, chunk_writing, chunks, suppressions
 from gateway.store import deliveries as stored
 from gateway.store import lists as store
-from gateway.store.chunks import Mark, Place, Writer
+from gateway.store.chunk_writing import Writer
+from gateway.store.chunks import Mark, Place
 from gateway.store.database import Database
 from gateway.store.deliveries import NewDelivery, StoredDelivery, StoredRemote
 from gateway.store.schema import chunks as table
@@ -191,7 +192,7 @@ def supersede(
     connection: Connection, delivery: StoredDelivery, new_id: str, planned: Draft, operation_id: str, why: str
 ) -> StoredDelivery:
     """Hand all contacts of a delivery, those that its adapter refused included, to the next one, which is returned."""
-    writer = chunks.writer(connection, delivery.list_id, operation_id)
+    writer = chunk_writing.writer(connection, delivery.list_id, operation_id)
     filling = Filling(writer, planned, new_id)
     where = chunks.place_in(delivery.id)
     before = where & (table.c.no < writer.no)
@@ -201,9 +202,9 @@ def supersede(
         else:
             filling.put(one.item, one.seq)
         if len(writer.rows) >= BLOCK:
-            chunks.write(connection, writer, writer.take())
+            chunk_writing.write(connection, writer, writer.take())
     writer.finish()
-    chunks.write(connection, writer, writer.take())
+    chunk_writing.write(connection, writer, writer.take())
     chunks.drop(connection, before)
     store_draft(connection, delivery.list_id, new_id, planned, operation_id)
     stored.change_delivery(connection, delivery.id, superseded_by=new_id, detail=why)

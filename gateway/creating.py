@@ -28,11 +28,12 @@ from gateway.planning import (
 from gateway.problem import ErrorItem, Problem
 from gateway.routing import Reroutings
 from gateway.settings import Tenant
-from gateway.store import chunks, keys, suppressions
+from gateway.store import chunk_writing, chunks, keys, suppressions
 from gateway.store import lists as store
 from gateway.store import operations as work
 from gateway.store import reroutings as switched
-from gateway.store.chunks import Mark, Place, Writer
+from gateway.store.chunk_writing import Writer
+from gateway.store.chunks import Mark, Place
 from gateway.store.database import Database, new_id
 from gateway.store.lists import ReferenceTaken
 from gateway.store.retention import is_emptied
@@ -193,9 +194,9 @@ async def create(
 
 def _write_all(connection: Connection, created: Created, planned: Planned) -> None:
     layout = lay_out(connection, created.list_id, planned)
-    writer = chunks.writer(connection, created.list_id, created.operation_id)
+    writer = chunk_writing.writer(connection, created.list_id, created.operation_id)
     for rows in fill(planned, writer, layout.fillings(planned, writer)):
-        chunks.write(connection, writer, rows)
+        chunk_writing.write(connection, writer, rows)
     store_deliveries(connection, created.list_id, created.operation_id, planned, layout)
 
 

@@ -35,7 +35,7 @@ from gateway.recording import AttemptRecorder, request_of
 from gateway.resources import list_out
 from gateway.routing import NO_REROUTINGS
 from gateway.settings import Tenant
-from gateway.store import attempts, chunks, keys, locks, suppressions
+from gateway.store import attempts, chunk_writing, keys, locks, suppressions
 from gateway.store import lists as store
 from gateway.store import operations as work
 from gateway.store import reroutings as switched
@@ -106,14 +106,14 @@ def pack(host: Host, tenant: Tenant, head: ListHead, contacts: Sequence[object])
         if draft.plan.style is not Style.DELIVER:
             return None
         created, delivery_id = Created(new_id("cl"), new_id("op")), new_id("dl")
-        writer = chunks.Writer(created.list_id, created.operation_id, 1, 1)
+        writer = chunk_writing.Writer(created.list_id, created.operation_id, 1, 1)
         filling = {chain: Filling(writer, draft, delivery_id)}
         rows = [row for some in creating.fill(planned, writer, filling) for row in some]
     except (Problem, SourceError):
         return None
     if not 0 < draft.carried <= min(draft.plan.batch_size, draft.plan.contacts_per_list):
         return None
-    people = [contact for row in rows if row["batch"] is not None for contact in chunks.to_send(row)]
+    people = [contact for row in rows if row["batch"] is not None for contact in chunk_writing.to_send(row)]
     phones = frozenset(item.phone for _, item in intake.rows() if isinstance(item, Contact))
     stands_at = (writer.seq, writer.no)
     return Parcel(created, planned, draft, delivery_id, rows, stands_at, people, phones, timestamp())
@@ -275,7 +275,7 @@ class _Trip:
             work.add_operation(connection, created.operation_id, tenant, created.list_id, "create", owner, begun=True)
         except (IntegrityError, ReferenceTaken):
             raise LongWay from None
-        chunks.add(connection, parcel.rows)
+        chunk_writing.add(connection, parcel.rows)
         books.store_draft(connection, created.list_id, parcel.delivery_id, draft, created.operation_id, parcel.now)
         attempt = attempts.leave(connection, self._purpose, owner, account, limits, request)
         if isinstance(attempt, float):

@@ -18,7 +18,7 @@ from gateway.ingest import Intake, Normaliser, SourceError, collect
 from gateway.problem import Problem
 from gateway.settings import Tenant
 from gateway.sources import FileParameters, open_file, source_problem
-from gateway.store import chunks, keys, reroutings, uploads
+from gateway.store import chunk_writing, chunks, keys, reroutings, uploads
 from gateway.store import lists as store
 from gateway.store import operations as work
 from gateway.store.database import new_id
@@ -132,9 +132,9 @@ def _store(host: Host, one: StoredOperation, planned: Planned) -> bool:
     """
     call = host.database.call
     layout = call(creating.lay_out, one.list_id, planned)
-    writer = call(chunks.writer, one.list_id, one.id)
+    writer = call(chunk_writing.writer, one.list_id, one.id)
     for rows in creating.fill(planned, writer, layout.fillings(planned, writer)):
-        call(chunks.write, writer, rows)
+        call(chunk_writing.write, writer, rows)
 
     def finish(connection: Connection) -> bool:
         if reroutings.in_force(connection, one.tenant, to_act=True) != planned.router.reroutings:

@@ -29,7 +29,7 @@ from gateway.migrating.sources import Unit
 from gateway.migrating.wishes import Wishes
 from gateway.problem import ErrorItem, Problem
 from gateway.settings import Destination, Tenant
-from gateway.store import chunks, moves
+from gateway.store import chunk_writing, moves
 from gateway.store import deliveries as stored
 from gateway.store import lists as store
 from gateway.store import operations as work
@@ -267,9 +267,9 @@ def _write(
     source = planned.intake.info.model_dump(mode="json")
     call(_add_hidden, tenant, nameless, list_id, planned, source, moving)
     layout = call(creating.lay_out, list_id, planned)
-    writer = call(chunks.writer, list_id, one.id)
+    writer = call(chunk_writing.writer, list_id, one.id)
     for rows in creating.fill(planned, writer, layout.fillings(planned, writer)):
-        call(chunks.write, writer, rows)
+        call(chunk_writing.write, writer, rows)
 
     def finish(connection: Connection) -> None:
         creating.store_deliveries(connection, list_id, one.id, planned, layout)

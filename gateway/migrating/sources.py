@@ -20,7 +20,7 @@ from gateway.migrating.wishes import SourceIn
 from gateway.planning import merged_options, remote_key
 from gateway.problem import ErrorItem, Problem
 from gateway.settings import Destination, Tenant
-from gateway.store import chunks, moves
+from gateway.store import chunk_writing, moves
 from gateway.store import deliveries as stored
 from gateway.store import lists as store
 from gateway.store.chunks import Mark, Place
@@ -287,7 +287,7 @@ def _store(
 
     call(begin)
     dials = adapter.activation is ActivationKind.DIALS
-    writer = call(chunks.writer, list_id, operation_id)
+    writer = call(chunk_writing.writer, list_id, operation_id)
     there = Place(delivery_id, 1, 1, Mark(Outcome.ACCEPTED, detail="was at the vendor before"))
     aside = {
         Outcome.REJECTED: Place(rest=Mark(Outcome.REJECTED), is_row=True),
@@ -296,9 +296,9 @@ def _store(
     for outcome, item in intake.rows():
         writer.add(aside.get(outcome, there), item)
         if len(writer.rows) >= books.BLOCK:
-            call(chunks.write, writer, writer.take())
+            call(chunk_writing.write, writer, writer.take())
     writer.finish()
-    call(chunks.write, writer, writer.take())
+    call(chunk_writing.write, writer, writer.take())
     key = remote.key or remote_key(delivery_id, 1)
     new = NewDelivery(
         delivery_id,

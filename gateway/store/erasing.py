@@ -16,6 +16,7 @@ from gateway.canonical.lists import ListHead
 from gateway.encoding import REDACTED
 from gateway.ingest import Phone, Rejected, normalise_phone
 from gateway.ingest.phones import known_region
+from gateway.store import chunk_writing
 from gateway.store import chunks as contacts
 from gateway.store import operations as work
 from gateway.store.chunks import Chunk, Mark, Place
@@ -183,7 +184,7 @@ def apply(connection: Connection, place: Spot, number: Number, region: str | Non
     seen, kinds = _examine(connection, place, chunk, number, where)
     if seen.waiting is not None or not seen.any:
         return seen
-    writer = contacts.writer(connection, place.list_id, "")
+    writer = chunk_writing.writer(connection, place.list_id, "")
     kept = []
     for seq, item in chunk.items:
         kind, mark = kinds.get(seq), chunk.mark(seq)
@@ -208,7 +209,7 @@ def apply(connection: Connection, place: Spot, number: Number, region: str | Non
     chunk.place = chunk.place._replace(rest=_without(chunk.place.rest, number))
     contacts.save(connection, chunk, body=True)
     writer.finish()
-    contacts.write(connection, writer, writer.take())
+    chunk_writing.write(connection, writer, writer.take())
     return seen
 
 

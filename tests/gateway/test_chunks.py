@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from gateway.canonical import Contact, Counts, ListHead, Outcome, Profile
 from gateway.canonical.faults import fault
 from gateway.ingest import Rejected
-from gateway.store import chunks, lists, schema
+from gateway.store import chunk_writing, chunks, lists, schema
 from gateway.store.chunks import Mark, Place
 from gateway.store.database import Database, new_id
 from tests.gateway.conftest import new_database
@@ -96,7 +96,7 @@ def item(seq: int, is_row: bool) -> Contact | Rejected:
 
 def write(connection: Connection, model: Model, places: list[int], marks: list[int]) -> None:
     """Append a contact to each of these places, some with a mark of their own."""
-    writer = chunks.writer(connection, model.list_id, "op_1")
+    writer = chunk_writing.writer(connection, model.list_id, "op_1")
     for number, at in enumerate(places):
         place, seq = PLACES[at], model.next_seq
         chosen = marks[number % len(marks)] if marks else len(MARKS)
@@ -109,9 +109,9 @@ def write(connection: Connection, model: Model, places: list[int], marks: list[i
         model.people[seq] = Known(place, mark or place.rest, f"+55{seq}")
         model.next_seq += 1
         if number % 3 == 2:
-            chunks.write(connection, writer, writer.take())
+            chunk_writing.write(connection, writer, writer.take())
     writer.finish()
-    chunks.write(connection, writer, writer.take())
+    chunk_writing.write(connection, writer, writer.take())
 
 
 def settle(connection: Connection, model: Model, at: int, wide: int, was: Outcome, becomes: Mark) -> None:
@@ -286,14 +286,14 @@ def test_what_an_operation_wrote_can_be_taken_back_alone(database: Database) -> 
     def story(connection: Connection) -> None:
         model = new_list(connection)
         write(connection, model, [4, 5, 0], [])
-        writer = chunks.writer(connection, model.list_id, "op_2")
+        writer = chunk_writing.writer(connection, model.list_id, "op_2")
         writer.add(PLACES[4], item(writer.seq, False))
         writer.finish()
-        chunks.write(connection, writer, writer.take())
+        chunk_writing.write(connection, writer, writer.take())
         assert chunks.counts(connection, model.list_id)[0].received == 4
         chunks.drop(connection, chunks.of_operation(model.list_id, "op_2"))
         check_counts(connection, model)
-        assert chunks.writer(connection, model.list_id, "op_3").seq == 5, "no seq is given out twice"
+        assert chunk_writing.writer(connection, model.list_id, "op_3").seq == 5, "no seq is given out twice"
         chunks.drop(connection, chunks.of_list(model.list_id))
 
     database.call(story)

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from tests.gateway.conftest import OpenGateway, Tenant, Vendors, destination
+from tests.gateway.conftest import OpenGateway, Tenant, Vendors, destination, new_database
 
 CONTACTS = [
     {"id": "A-1", "phone": "+5511999990001", "first_name": "Ana", "attributes": {"plan": "plus"}},
@@ -71,7 +71,7 @@ async def test_both_databases_tell_the_same_story(
     on_sqlite = await story(open_gateway, vendors, f"sqlite:///{tmp_path / 'story.db'}")
     for one in vendors.values():
         one.simulation.reset()
-    on_postgresql = await story(open_gateway, vendors, postgresql)
+    on_postgresql = await story(open_gateway, vendors, new_database(postgresql))
     assert on_postgresql == on_sqlite
     assert [status for status, _ in on_sqlite[:-1]] == [
         201,

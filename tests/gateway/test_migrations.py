@@ -16,7 +16,7 @@ from gateway import opening, settings
 from gateway.canonical import Contact, Outcome
 from gateway.ingest import Rejected
 from gateway.resources import list_out
-from gateway.store import attempts, chunks, upgrading
+from gateway.store import attempts, chunk_writing, chunks, upgrading
 from gateway.store import lists as store
 from gateway.store.chunks import Mark
 from gateway.store.database import Database
@@ -125,7 +125,7 @@ async def test_counts_and_what_stands_beside_the_contacts_are_carried_over(url: 
     assert delivery == {**before["deliveries"][0], **new}
     (listed,) = await rows_of(database, "lists")
     assert listed == {**before["lists"][0], "next_chunk": 5, "corrected": 0, "moved_to": None, "migration_id": None}
-    writer = await database.run(chunks.writer, "cl_1", "op_9")
+    writer = await database.run(chunk_writing.writer, "cl_1", "op_9")
     assert (writer.seq, writer.no) == (7, 5)
     await database.close()
 

@@ -22,7 +22,7 @@ from gateway.planning import Draft, draft
 from gateway.previewing import rehearsed
 from gateway.registry import load
 from gateway.settings import Destination
-from gateway.store import chunks, lists, schema
+from gateway.store import chunk_writing, chunks, lists, schema
 from gateway.store.database import Database
 
 LIST, DELIVERY = "cl_bench", "dl_bench"
@@ -67,7 +67,7 @@ def run(vendor: str, path: Path) -> dict[str, object]:
         database = Database(f"sqlite:///{Path(folder) / 'bench.db'}")
         database.call(schema.metadata.create_all)
         database.call(lists.add_list, LIST, "bench", head, planned.profile, None, staged=False)
-        writer = chunks.Writer(LIST, "op_bench", 1, 1)
+        writer = chunk_writing.Writer(LIST, "op_bench", 1, 1)
         filling = Filling(writer, planned, DELIVERY)
         with clock.of("examine and lay out"):
             for contact in intake.contacts():
@@ -88,9 +88,9 @@ def run(vendor: str, path: Path) -> dict[str, object]:
     return {"rows": rows, "stages": clock.seconds, "peak": peak, "bytes": size}
 
 
-def _write(clock: Clock, database: Database, writer: chunks.Writer) -> None:
+def _write(clock: Clock, database: Database, writer: chunk_writing.Writer) -> None:
     with clock.of("store"):
-        database.call(lambda connection: chunks.add(connection, writer.take()))
+        database.call(lambda connection: chunk_writing.add(connection, writer.take()))
 
 
 def _batches(database: Database) -> Iterator[tuple[int, int, books.StoredContacts]]:

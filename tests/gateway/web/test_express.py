@@ -178,6 +178,7 @@ async def test_the_long_way_is_taken_when(acme: httpx.AsyncClient, vendors: Vend
     assert ways == ["long"]
     if why == "suppressed":
         assert answer.json()["counts"] == counts(accepted=1, suppressed=1)
+        await acme.delete("/v1/suppressions", params={"all": "true"})
     elif why == "a reference that is taken":
         assert answer.status_code == 409
         assert len(vendors["velip"].simulation.ledger.lists) == 1
