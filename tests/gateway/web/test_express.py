@@ -55,7 +55,8 @@ async def stored(gateway: Gateway, shown: dict[str, Any]) -> dict[str, list[dict
             for column in {"no", "id", "digest", "key"} & row.keys() - ({"no"} if "body" in row else set()):
                 del row[column]
     text = {name: [masked(row) for row in rows] for name, rows in found.items()}
-    return _without(text, remote["id"])
+    left = _without(text, remote["id"])
+    return {name: sorted(rows, key=repr) for name, rows in left.items()}  # a table has no order of its own
 
 
 def _without(value: Any, text: str) -> Any:
