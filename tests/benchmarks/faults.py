@@ -43,7 +43,7 @@ async def measure(full: bool) -> Lane:
                 stack.push_async_callback(upstream.stop)
                 peers = await _start(Path(folder), port, stack, lane)
                 await _one_by_one(lane, peers, port)
-                await _many(lane, peers, port, int(os.environ.get("BENCH_OPS", OPERATIONS[full])))
+                await _many(lane, peers, port, OPERATIONS[full])
     finally:
         os.sched_setaffinity(0, CORES)
     return lane
