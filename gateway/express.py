@@ -22,7 +22,7 @@ from gateway import creating
 from gateway.bookkeeping import Filling
 from gateway.canonical import Contact, ListHead, Outcome, Verdict
 from gateway.channel import Locks
-from gateway.contract import Batch, Job, Limits, Opened, Receipt, Reply, Step, Style, Verb
+from gateway.contract import Batch, CannotDo, Job, Limits, Opened, Receipt, Reply, Step, Style, VendorError, Verb
 from gateway.creating import Created, Planned
 from gateway.driver import Patience, run
 from gateway.encoding import Encoded
@@ -211,8 +211,10 @@ class _Trip:
         except REFUSALS:
             if not self.stored.is_set():  # perhaps it is: a commit whose end nobody heard must not be done once more
                 raise
-        except Exception as error:
-            log.debug("not the short way", operation=parcel.created.operation_id, exc_info=error)
+        except (LongWay, VendorError, CannotDo):
+            pass
+        except Exception as error:  # our own fault: the long way goes on from here, or ends it in order
+            log.error("the short way failed", operation=parcel.created.operation_id, exc_info=error)
         if not self.stored.is_set():  # nothing has happened: the long way meets the same, and says it
             return None
         with suppress(*REFUSALS):  # then it counts as unknown
