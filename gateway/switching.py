@@ -12,7 +12,7 @@ from gateway.canonical.lists import Activation
 from gateway.contract import Verb
 from gateway.creating import Created, refuse_if_moving
 from gateway.host import Host
-from gateway.managing import destination_of, get, remotes_of, require, talk
+from gateway.managing import destination_of, get, remotes_of, require, settled, talk
 from gateway.planning import activation_of, merged_options
 from gateway.problem import Problem
 from gateway.settings import Tenant
@@ -36,7 +36,7 @@ def _dialling(deliveries: Sequence[StoredDelivery]) -> list[StoredDelivery]:
 
 async def activate(host: Host, tenant: Tenant, list_id: str, key: str | None = None) -> Created:
     """Start what was held back. A vendor that only stores lists answers where a campaign is started instead."""
-    one = await get(host, tenant, list_id)
+    one = await settled(host, tenant, list_id)
     live = await _live(host, list_id)
     held = [delivery for delivery in live if delivery.activation == "held"]
     unproven = await host.database.run(moves.unproven, list_id)
@@ -113,7 +113,7 @@ def _able(tenant: Tenant, live: Sequence[StoredDelivery]) -> list[StoredDelivery
 
 async def stop(host: Host, tenant: Tenant, list_id: str, key: str | None = None) -> Created:
     """Stop the dialling of a list at every vendor that dials it."""
-    one = await get(host, tenant, list_id)
+    one = await settled(host, tenant, list_id)
     live = _dialling(await _live(host, list_id))
     for delivery in live:
         require(destination_of(tenant, delivery.destination), Verb.STOP)

@@ -37,6 +37,14 @@ FAULTS: Mapping[str, str] = {
 
 
 @dataclass(slots=True)
+class Held:
+    """A request whose answer waits for the test: `await held.arrived.wait()`, then `held.released.set()`."""
+
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(slots=True)
 class Fault:
     """A fault that will befall the next `times` requests whose path holds `path` (after `skip` untouched ones)."""
 
@@ -46,6 +54,8 @@ class Fault:
     skip: int = 0
     seconds: float = 0.0
     retry_after: float | None = None
+    held: Held | None = None
+    """For `answer_late`: what is waited for, instead of `seconds`."""
 
     def __post_init__(self) -> None:
         if self.kind not in FAULTS:
@@ -121,6 +131,12 @@ class Simulation:
     def break_next(self, kind: str, path: str = "", **details: Any) -> None:
         """Switch a fault on: `simulation.break_next("drop_after", "/lists", times=2)`."""
         self.faults.append(Fault(kind, path, **details))
+
+    def hold(self, path: str) -> Held:
+        """The next request to such a path is done at once and answered when its `Held` is released."""
+        held = Held()
+        self.faults.append(Fault("answer_late", path, held=held))
+        return held
 
     def takes(self, kind: str, path: str = "") -> Fault | None:
         """The fault of this kind that is due for this path, used up; None when there is none."""
@@ -229,7 +245,11 @@ class _FaultSwitches:
 
     async def _slowly(self, fault: Fault, start: Message, content: bytes, send: Send) -> None:
         if fault.kind == "answer_late":
-            await asyncio.sleep(fault.seconds)
+            if fault.held is None:
+                await asyncio.sleep(fault.seconds)
+            else:
+                fault.held.arrived.set()
+                await fault.held.released.wait()
             await send(start)
             await send({"type": "http.response.body", "body": content})
             return

@@ -252,10 +252,12 @@ async def test_a_list_that_is_just_moving_is_not_read_anew(stage: Stage) -> None
     remote_id = await foreign(stage, "koreai", crowd(3))
     planned = await stage.plan("velip", remote("koreai", remote_id))
     koreai, velip = stage.vendors["koreai"].simulation, stage.vendors["velip"].simulation
-    koreai.break_next("answer_late", "getAllContacts", seconds=2.5)
+    held = koreai.hold("getAllContacts")
     begun = await stage.apply(planned, Prefer="respond-async")
     assert begun.status_code == 202, begun.text
+    await held.arrived.wait()
     refused = await stage.ask({"source": remote("koreai", remote_id), "target": "voximplant"})
+    held.released.set()
     assert told(refused) == (409, "migration.conflict")
     await finished(stage.client, begun.json()["operation"]["href"])
     assert (await stage.migration(planned["id"]))["state"] == "done"
