@@ -4,10 +4,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Protocol, TypeVar
-
-import stamina
-import stamina.instrumentation
 
 from gateway.contract import (
     DeadlinePassed,
@@ -23,8 +21,6 @@ from gateway.contract import (
 )
 
 T = TypeVar("T")
-
-stamina.instrumentation.set_on_retry_hooks([])  # its log lines would hold vendors' words
 
 
 class Sender(Protocol):
@@ -99,6 +95,9 @@ async def run(
 
 
 async def _perform(step: Step[Any], sender: Sender, patience: Patience) -> Any:
+    if patience.attempts == 1:
+        return await sender.send(step, careful(step))
+    stamina = _retries()
     repeatable = step.repeatable  # not the step: the library keeps `again` in a cycle, and a batch would stay with it
 
     def again(error: Exception) -> bool | float:
@@ -119,6 +118,16 @@ async def _perform(step: Step[Any], sender: Sender, patience: Patience) -> Any:
         with attempt:
             return await sender.send(step, careful(step))
     raise AssertionError("stamina ends with a value or an exception")
+
+
+@cache
+def _retries() -> Any:
+    """The library that repeats, imported with the first step that may be: small lists and idle servers need none."""
+    import stamina
+    import stamina.instrumentation
+
+    stamina.instrumentation.set_on_retry_hooks([])  # its log lines would hold vendors' words
+    return stamina
 
 
 def may_repeat(repeatable: bool, error: Exception) -> bool:

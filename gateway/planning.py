@@ -7,8 +7,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from gateway.canonical import Contact, Fault, ListHead, LossEntry, LossReport, Mode, Profile
+from gateway.canonical import Contact, Fault, ListHead, LossEntry, Mode, Profile
 from gateway.contract import ActivationKind, AnyAdapter, Examination, Plan, Settings
+from gateway.examining import Examiner
 from gateway.ingest import ProfileBuilder
 from gateway.problem import ErrorItem, Problem, pointer
 from gateway.routing import NO_REROUTINGS, Asked, Reroutings, describe, destinations_for
@@ -157,8 +158,8 @@ class Draft:
                 [_list_fault(destination, one) for one in of_list.faults],
             )
         self.plan: Plan = adapter.how(head, profile, self.options, destination.limits)
-        self.report = LossReport()
-        self.report.add_list(of_list.losses)
+        self._examiner = Examiner(adapter, head, profile, self.options)
+        self._examiner.report.add_list(of_list.losses)
         self.carried, self.parts = 0, 0
         self._room = self._batch = self._in_batch = 0
 
@@ -169,14 +170,11 @@ class Draft:
 
     def examine(self, contact: Contact) -> tuple[Fault, ...]:
         """Why this destination refuses the contact; nothing when it is carried, its losses being counted."""
-        return self.judge(contact).faults
+        return self._examiner(contact).faults
 
     def judge(self, contact: Contact) -> Examination:
         """As `examine`, with the losses of this contact."""
-        found = self.destination.adapter.examine(self.head, self.profile, self.options, contact)
-        if not found.faults:
-            self.report.add_contact(found.losses)
-        return found
+        return self._examiner(contact)
 
     def next_place(self) -> tuple[int, int]:
         """(part, batch) of the next contact that is carried, both counted from 1."""
@@ -190,7 +188,7 @@ class Draft:
 
     @property
     def losses(self) -> list[LossEntry]:
-        return self.report.entries()
+        return self._examiner.report.entries()
 
 
 def draft(destination: Destination, fallbacks: Chain, head: ListHead, profile: Profile, now: datetime) -> Draft:

@@ -58,6 +58,11 @@ def examine(head: ListHead, profile: Profile, options: Options, contact: Contact
     return Examination(tuple(losses), tuple(faults))
 
 
+def ordinary(_options: Options, _contact: Contact, text: str) -> bool:
+    """Nothing in the contact's values needs a look of its own."""
+    return text.isprintable()
+
+
 @lru_cache(maxsize=256)
 def _carried(way: Way) -> frozenset[str]:
     return frozenset(one.field for one in way.columns)

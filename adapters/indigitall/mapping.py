@@ -208,6 +208,11 @@ def examine(_head: ListHead, profile: Profile, options: Options, contact: Contac
     return Examination(losses, _unsafe_cells(contact, shape))
 
 
+def ordinary(_options: Options, _contact: Contact, text: str) -> bool:
+    """Nothing in the contact's values needs a look of its own."""
+    return text.isprintable() and '"' not in text and "\\" not in text and "{{" not in text and "}}" not in text
+
+
 def _lost_attributes(contact: Contact, shape: Shape, options: Options) -> Iterator[Loss]:
     why = _TAKEN if options.custom_fields is None else FIELDS["attributes"].why
     for name in contact.attributes:

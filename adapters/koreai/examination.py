@@ -29,6 +29,12 @@ def examine(_head: ListHead, _profile: Profile, options: Options, contact: Conta
     return Examination(losses=tuple(_of_attributes(contact, options)))
 
 
+def ordinary(options: Options, contact: Contact, text: str) -> bool:
+    """Nothing in the contact's values needs a look of its own."""
+    longest = options.value_length
+    return len(text) <= longest or all(len(value) <= longest for value in contact.attributes.values())
+
+
 def _of_text(head: ListHead) -> Iterator[Loss]:
     label = single_blanks(head.name)
     if units(label) > MAX_NAME - KEY_ROOM:

@@ -62,6 +62,15 @@ def examine(_head: ListHead, profile: Profile, options: Options, contact: Contac
     return Examination(_losses(profile, options, contact), tuple(_faults(profile, options, contact)))
 
 
+def ordinary(options: Options, contact: Contact, text: str) -> bool:
+    """Nothing in the contact's values needs a look of its own."""
+    if not (options.foreign_numbers or contact.phone.startswith(_BRAZIL)):
+        return False
+    return options.mode is not Mode.CSV or (
+        text.isascii() and text.isprintable() and '"' not in text and "," not in text
+    )
+
+
 def _losses(profile: Profile, options: Options, contact: Contact) -> tuple[Loss, ...]:
     losses = list(dropped_fields(contact, _UNCARRIED))
     if contact.first_name and contact.last_name:

@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from adapters.voximplant.columns import TASK_PRIORITY, TASK_UUID, TEXT_COLUMNS, is_reserved
@@ -73,6 +74,17 @@ def examine(head: ListHead, _profile: Profile, options: Options, contact: Contac
     return Examination(_losses(head, options, contact), _faults(options, contact))
 
 
+def ordinary(options: Options, contact: Contact, text: str) -> bool:
+    """Nothing in the contact's values needs a look of its own."""
+    return (
+        text.isprintable()
+        and ("\\" not in text or options.escape is not None)
+        and (text.isascii() or options.encoding == "UTF-8")
+        and (contact.id is None or task_uuid(contact.key) == contact.id)
+        and (contact.time_zone is None or _known(contact.time_zone))
+    )
+
+
 def _losses(head: ListHead, options: Options, contact: Contact) -> tuple[Loss, ...]:
     losses = []
     if contact.id is not None and task_uuid(contact.key) != contact.id:
@@ -124,6 +136,7 @@ def _unsafe(column: str, text: str, options: Options) -> Fault | None:
     return None
 
 
+@lru_cache(maxsize=1024)
 def _known(zone: str) -> bool:
     try:
         ZoneInfo(zone)

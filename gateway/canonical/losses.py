@@ -48,8 +48,10 @@ class LossReport:
     def add_list(self, losses: Iterable[Loss]) -> None:
         self.of_list.update(dict.fromkeys(losses))
 
-    def add_contact(self, losses: Iterable[Loss]) -> None:
-        self.of_contacts.update(losses)
+    def add_contact(self, losses: Iterable[Loss], times: int = 1) -> None:
+        """Losses of a contact, or of so many that lose the same."""
+        for loss in losses:
+            self.of_contacts[loss] += times
 
     def entries(self) -> list[LossEntry]:
         """The report, list fields first, contact fields in the order of their first appearance."""

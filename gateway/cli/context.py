@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import getpass
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,18 @@ def config_path(given: str | None) -> Path:
     from gateway import settings
 
     return settings.find(given)
+
+
+@contextlib.contextmanager
+def without(*packages: str) -> Iterator[None]:
+    """Let what is imported here find that packages, which it can do without, are not installed."""
+    hidden = [name for name in packages if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None is how the import system is told
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 def guarded(command: Callable[[], Any]) -> int:

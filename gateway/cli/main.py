@@ -5,6 +5,7 @@ Exit 0: nothing rejected, pending or unknown; 1: some contacts rejected, or stil
 """
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -56,11 +57,17 @@ NumbersArgument = Annotated[
 @app.command()
 def serve(config: ConfigOption = None) -> None:
     """Run the gateway. SIGHUP reloads the configuration."""
-    from gateway.cli.keeping import ready
-    from gateway.cli.serving import serve as run
-
+    ready, run = lean_server()
     ready(context.config_path(config))
     run(context.config_path(config))
+
+
+def lean_server() -> tuple[Callable[[Path], None], Callable[[Path], None]]:
+    """What a server runs, imported without what its libraries would load for things that it never does: 7 MiB."""
+    with context.without("rich", "greenlet", "watchfiles"):
+        from gateway.cli.keeping import ready
+        from gateway.cli.serving import serve as run
+    return ready, run
 
 
 @app.command()

@@ -195,6 +195,9 @@ class Adapter(Generic[C, O]):
 
     examine_list: Callable[[ListHead, Profile, O, datetime], Examination]
     examine: Callable[[ListHead, Profile, O, Contact], Examination]
+    ordinary: Callable[[O, Contact, str], bool] | None = None
+    """Whether `examine` finds no fault in this contact, and losses that depend on nothing but which of its fields are
+    filled: then it is asked once for all such contacts. (options, contact, all its texts but the phone joined)"""
 
     plan: Callable[[ListHead, Profile, O, Limits], Plan] | None = None
     deliver: Callable[[Job[O], Batch], Exchange[Opened]] | None = None
