@@ -25,7 +25,9 @@ def people(pattern: str) -> Iterator[Contact]:
     for scenario in samples.SCENARIOS:
         yield from scenario.people(pattern)
         yield from scenario.people(samples.COUNTRIES[-1])
-    for row, text in enumerate(("Ana", *samples.HOSTILE, "No/Such_Zone", "A-1", "ç"), start=1):
+    for row, name in enumerate(("plan", "createdAt", "phone_number", "first_name", "extra1"), start=1):
+        yield samples.contact(row, phone=pattern.format(row), attributes={name: "x"})
+    for row, text in enumerate(("America/Sao_Paulo", *samples.HOSTILE, "No/Such_Zone", "A-1", "ç"), start=1):
         for field in TEXT_FIELDS:
             yield samples.contact(row, phone=pattern.format(row), **{field: text})
         values: dict[str, Any] = {**samples.RICH, "id": f"A-{row}", "attributes": {"plan": text, "name_1": "x"}}
@@ -37,6 +39,11 @@ def test_ordinary_contacts_are_examined_as_all_others(
     adapter: AnyAdapter, simulation: Simulation, backwards: bool
 ) -> None:
     options = adapter.options.model_validate(dict(simulation.options))
+    nobody_notices(adapter, options, backwards)
+
+
+def nobody_notices(adapter: AnyAdapter, options: Any, backwards: bool) -> None:
+    """Whoever is examined by shape gets what the adapter says of them, and the report adds up the same."""
     everybody = list(people(samples.country_of(adapter, options)))
     if backwards:
         everybody.reverse()
