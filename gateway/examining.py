@@ -1,6 +1,6 @@
 """Examining the contacts of one list: the adapter is asked once for all that differ in nothing that matters to it."""
 
-from operator import attrgetter, is_
+from operator import attrgetter
 from typing import Any, Final
 
 from gateway.canonical import Contact, ListHead, LossReport, Profile
@@ -9,22 +9,10 @@ from gateway.contract import AnyAdapter, Examination
 
 MOST_SHAPES: Final = 1_000
 """Shapes that are remembered: contacts of a JSON list may each have attributes of their own names."""
-_values: Final = attrgetter(*TEXT_FIELDS, "priority")
 _texts: Final = attrgetter(*TEXT_FIELDS)
-_NONES: Final = (None,) * (len(TEXT_FIELDS) + 1)
 
 Shape = tuple[Any, ...]
-"""Which fields of a contact are filled, and the names of its attributes."""
-
-
-def shape_of(contact: Contact) -> Shape:
-    """What contacts have in common whose losses are the same, as long as they are ordinary."""
-    return (*map(is_, _values(contact), _NONES), *contact.attributes)
-
-
-def text_of(contact: Contact) -> str:
-    """All texts of a contact but its phone, one after the other."""
-    return "".join([*filter(None, _texts(contact)), *contact.attributes.values()])
+"""Which fields of a contact are filled (as types: the one of None where they are not), and its attributes' names."""
 
 
 class Examiner:
@@ -32,6 +20,7 @@ class Examiner:
 
     def __init__(self, adapter: AnyAdapter, head: ListHead, profile: Profile, options: Any) -> None:
         self._adapter, self._head, self._profile, self._options = adapter, head, profile, options
+        self._ordinary = adapter.ordinary
         self._report = LossReport()
         self._known: dict[Shape, Examination] = {}
         self._seen: dict[Shape, int] = {}
@@ -39,10 +28,12 @@ class Examiner:
 
     def __call__(self, contact: Contact) -> Examination:
         """Faults for which the contact is not sent; losses, which are counted when there are none."""
-        adapter = self._adapter
-        if adapter.ordinary is None or not adapter.ordinary(self._options, contact, text_of(contact)):
+        if self._ordinary is None:
             return self._whole(contact)
-        shape = shape_of(contact)
+        texts, attributes = _texts(contact), contact.attributes
+        if not self._ordinary(self._options, contact, "".join([*filter(None, texts), *attributes.values()])):
+            return self._whole(contact)
+        shape: Shape = (contact.priority is None, *map(type, texts), *attributes)
         found = self._known.get(shape)
         if found is not None:
             self._seen[shape] += 1

@@ -12,7 +12,7 @@ from gateway.contract import ActivationKind, AnyAdapter, Examination, Plan, Sett
 from gateway.examining import Examiner
 from gateway.ingest import ProfileBuilder
 from gateway.problem import ErrorItem, Problem, pointer
-from gateway.routing import NO_REROUTINGS, Asked, Reroutings, describe, destinations_for
+from gateway.routing import NO_REROUTINGS, Asked, Reroutings, asks, describe, destinations_for
 from gateway.settings import Destination, Tenant, explain
 
 _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -40,13 +40,31 @@ Chain = tuple[str, ...]
 """A destination and its fallbacks; the first is tried first. Empty: no route takes the contact."""
 
 
+_MOST_KINDS = 1_000
+"""Kinds of contacts whose chains are remembered: each may have a tag of its own."""
+
+
 class Router:
     """Says where each contact of one list goes. `reroutings` are those that it follows, for the whole list the same."""
 
     def __init__(self, tenant: Tenant, head: ListHead, size: int, reroutings: Reroutings = NO_REROUTINGS) -> None:
         self._tenant, self._head, self._size, self.reroutings = tenant, head, size, reroutings
+        self._by_number, self._by_tag = asks(tenant, head, reroutings)
+        self._known: dict[tuple[str, str | None], Chain] = {}
 
     def chain_of(self, contact: Contact) -> Chain:
+        """The same for all contacts of a country and a tag, unless a share of the numbers goes elsewhere."""
+        if self._by_number:
+            return self._ask(contact)
+        kind = contact.region, contact.tag if self._by_tag else None
+        chain = self._known.get(kind)
+        if chain is None:
+            chain = self._ask(contact)
+            if len(self._known) < _MOST_KINDS:
+                self._known[kind] = chain
+        return chain
+
+    def _ask(self, contact: Contact) -> Chain:
         asked = Asked(self._tenant.name, self._head, self._size, contact)
         return destinations_for(self._tenant, asked, self.reroutings)
 

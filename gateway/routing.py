@@ -92,6 +92,14 @@ def destinations_for(tenant: Tenant, asked: Asked, reroutings: Reroutings = NO_R
     return _rerouted(named, reroutings, asked) if reroutings else named
 
 
+def asks(tenant: Tenant, head: ListHead, reroutings: Reroutings) -> tuple[bool, bool]:
+    """Whether it depends on a contact's number, and on its tag, where it goes."""
+    routes = tenant.routes if head.destination is None else ()
+    share = any(rule.mode == "percent" for rule in reroutings.values())
+    by_number = share or any(route.when.percent is not None for route in routes)
+    return by_number, any(route.when.tag is not None for route in routes)
+
+
 def _rerouted(named: tuple[str, ...], reroutings: Reroutings, asked: Asked) -> tuple[str, ...]:
     """The chain with those that stand in; one that would then be in it twice stays at its first place."""
     return tuple(

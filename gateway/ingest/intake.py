@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Collection, Iterable, Iterator
+from itertools import repeat
 from typing import Final
 
 import msgspec
@@ -30,9 +31,10 @@ class ProfileBuilder:
     def add(self, contact: Contact) -> None:
         """Take one contact into account."""
         self._count += 1
-        seen = [name for name in self._unseen if getattr(contact, name) is not None]
-        if seen:
-            self._unseen = [name for name in self._unseen if name not in seen]
+        for name in self._unseen:
+            if getattr(contact, name) is not None:
+                self._unseen = [name for name in self._unseen if getattr(contact, name) is None]
+                break
         if not contact.attributes.keys() <= self._attributes.keys():
             self._attributes.update(dict.fromkeys(contact.attributes))
 
@@ -78,6 +80,9 @@ class Places:
                     self._bits[place >> 3] |= 1 << (place & 7)
         phones.clear()
 
+    def __bool__(self) -> bool:
+        return bool(self._bits)
+
     def __contains__(self, place: int) -> bool:
         return place >> 3 < len(self._bits) and bool(self._bits[place >> 3] >> (place & 7) & 1)
 
@@ -107,6 +112,8 @@ class Intake:
 
     def contacts(self) -> Iterator[Contact]:
         """The contacts to be sent, in the order of the file."""
+        if not self._barred and next(self._repeats.fates(), None) is None:
+            return iter(self._contacts)
         return (contact for outcome, contact in self._judged() if outcome is Outcome.PENDING)
 
     @property
@@ -117,6 +124,9 @@ class Intake:
     def _judged(self) -> Iterator[tuple[Outcome, Contact]]:
         fates = self._repeats.fates()
         at, key = next(fates, (-1, None))
+        if at < 0 and not self._barred:
+            yield from zip(repeat(Outcome.PENDING), self._contacts, strict=False)
+            return
         for place, contact in enumerate(self._contacts):
             outcome = Outcome.SUPPRESSED if place in self._barred else Outcome.PENDING
             if place == at:

@@ -9,6 +9,7 @@ from gateway.canonical import Contact, ContactIn, Fault
 from gateway.canonical.contacts import MAX_ATTRIBUTES, TEXT_FIELDS
 from gateway.canonical.faults import fault
 from gateway.ingest.calling_codes import Phone
+from gateway.ingest.columns import Layout
 from gateway.ingest.explain import faults_of, has_control, is_time_zone
 from gateway.ingest.json_values import BROKEN, as_sent, decode_item
 from gateway.ingest.keys import first_key
@@ -37,13 +38,14 @@ FORMS: Final = {name: _form(name) for name in TEXT_FIELDS} | {"priority": (2**31
 
 
 class Normaliser:
-    """Makes contacts of rows. Holds nothing of a list, so rows may be taken in any order and in any process.
+    """Makes contacts of rows. Knows nothing of a list but how its rows are laid out: any row may come first.
 
     A contact's key is its first choice (see `first_key`); `Keys` settles those that a list repeats.
     """
 
     def __init__(self, default_region: str | None) -> None:
         self._region = known_region(default_region)
+        self._layout: tuple[Layout | None, tuple[tuple[int, str, int, Any], ...]] = None, ()
 
     def take(self, raw: RawRow) -> Contact | Rejected:
         """The contact of this row, or the row with all its faults."""
@@ -56,6 +58,9 @@ class Normaliser:
         width = len(layout.columns)
         if len(cells) != width and (len(cells) < width or any(cell.strip() for cell in cells[width:])):
             return self._misshapen(raw)
+        contact = self._quick_cells(raw)
+        if contact is not None:
+            return contact
         values: dict[str, Any] = {}
         for place, name in layout.fields:
             text = cells[place].strip()
@@ -70,10 +75,6 @@ class Normaliser:
             # -1 is what the model refuses as no priority, whatever the cell held
             values["priority"] = int(values["priority"].removesuffix(".0")) if _is_number(values["priority"]) else -1
         phone = cells[layout.phone]
-        if not raw.faults:
-            contact = self._quick(raw.row, phone, values, attributes, raw.plain or _is_carriable("".join(cells)))
-            if contact is not None:
-                return contact
         document = values | {"phone": phone.strip(), "attributes": attributes}
         found = faults_of(document, self._region, lambda field: layout.mapping.get(field, field))
         damaged = {one.column for one in raw.faults}
@@ -81,6 +82,38 @@ class Normaliser:
         if faults:
             return self._refuse(raw, faults, values.get("id"))
         return self._contact(raw.row, phone, document)
+
+    def _quick_cells(self, raw: CsvRow) -> Contact | None:
+        """The contact, when all is well at first sight."""
+        layout, cells = raw.layout, raw.cells
+        phone_text = cells[layout.phone]
+        phone = normalise_phone(phone_text.strip(), self._region)
+        if type(phone) is not Phone or raw.faults or not (raw.plain or _is_carriable("".join(cells))):
+            return None
+        values: dict[str, Any] = {}
+        known, checks = self._layout
+        if known is not layout:
+            checks = tuple((place, name, *FORMS[name]) for place, name in layout.fields)
+            self._layout = layout, checks
+        for place, name, longest, matches in checks:
+            text = cells[place].strip()
+            if text:
+                if name == "priority":
+                    if not _is_number(text) or int(text.removesuffix(".0")) > longest:
+                        return None
+                    values[name] = int(text.removesuffix(".0"))
+                elif len(text) > longest or (matches is not None and not matches(text)):
+                    return None
+                else:
+                    values[name] = text
+        attributes = {}
+        for place, name in layout.attributes:
+            text = cells[place].strip()
+            if text:
+                if len(text) > _LONGEST_VALUE:
+                    return None
+                attributes[name] = text
+        return None if len(attributes) > MAX_ATTRIBUTES else _contact_of(raw.row, phone, phone_text, values, attributes)
 
     def _misshapen(self, raw: CsvRow) -> Rejected:
         given, wanted = len(raw.cells), len(raw.layout.columns)

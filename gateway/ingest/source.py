@@ -38,7 +38,7 @@ class SourceInfo(BaseModel):
     adopted: bool = Field(False, description="the list was at its vendor before the gateway knew of it")
 
 
-class CsvRow(msgspec.Struct, frozen=True):
+class CsvRow(msgspec.Struct, frozen=True, gc=False):
     """One row of a CSV file or a sheet, as sent; `row` is the physical line on which it starts (or the sheet's row).
 
     `plain` says that all its characters are printable, so that nobody needs to look for others. `faults` are of cells
