@@ -117,14 +117,14 @@ def write_receipt(
     batch: int,
     receipt: Receipt,
     remote: RemoteList,
-) -> None:
-    """As `apply_receipt`, without looking at what there is then."""
+) -> str:
+    """As `apply_receipt`, without looking at what there is then; the time at which the list changed."""
     rest = _mark(Item(receipt.rest), receipt)
     if receipt.items or not chunks.settle_whole(connection, delivery_id, part, batch, rest):
         for of_list, no in chunks.numbers_of(connection, chunks.place_in(delivery_id, part, batch)):
             chunks.decide(connection, of_list, no, rest, lambda contact: _mark_of(contact, receipt))
     stored.save_remote(connection, delivery_id, part, remote)
-    store.change_list(connection, list_id)
+    return store.change_list(connection, list_id)
 
 
 def _mark_of(contact: Contact, receipt: Receipt) -> Mark | None:
@@ -168,7 +168,7 @@ def store_draft(
     planned: Draft,
     operation_id: str,
     now: str | None = None,
-) -> None:
+) -> StoredDelivery:
     """Store a planned delivery with the keys of its remote lists."""
     adapter = planned.destination.adapter
     keys = [remote_key(delivery_id, part) for part in range(1, planned.parts + 1)]
@@ -185,7 +185,7 @@ def store_draft(
         keys,
         operation_id,
     )
-    stored.add_delivery(connection, list_id, new, now)
+    return stored.add_delivery(connection, list_id, new, now)
 
 
 def supersede(
@@ -206,9 +206,8 @@ def supersede(
     writer.finish()
     chunk_writing.write(connection, writer, writer.take())
     chunks.drop(connection, before)
-    store_draft(connection, delivery.list_id, new_id, planned, operation_id)
+    after = store_draft(connection, delivery.list_id, new_id, planned, operation_id)
     stored.change_delivery(connection, delivery.id, superseded_by=new_id, detail=why)
-    after = stored.get_delivery(connection, new_id)
     if after.activation == "held":
         store.change_list(connection, delivery.list_id, staged=True)
     return after

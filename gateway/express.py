@@ -7,7 +7,8 @@ on there from what was written down, exactly as after a crash.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -20,7 +21,7 @@ from sqlalchemy.exc import IntegrityError
 from gateway import bookkeeping as books
 from gateway import creating
 from gateway.bookkeeping import Filling
-from gateway.canonical import Contact, ListHead, Outcome, Verdict
+from gateway.canonical import Contact, Counts, ListHead, Outcome, Verdict
 from gateway.channel import Locks
 from gateway.contract import Batch, CannotDo, Job, Limits, Opened, Receipt, Reply, Step, Style, VendorError, Verb
 from gateway.creating import Created, Planned
@@ -32,7 +33,7 @@ from gateway.operations import REFUSALS
 from gateway.planning import Draft, activation_of, remote_key
 from gateway.problem import Problem
 from gateway.recording import AttemptRecorder, request_of
-from gateway.resources import list_out
+from gateway.resources import ATTEMPTS_SHOWN, ListOut, Standing, list_of
 from gateway.routing import NO_REROUTINGS
 from gateway.settings import Tenant
 from gateway.store import attempts, chunk_writing, keys, locks, suppressions
@@ -41,7 +42,8 @@ from gateway.store import operations as work
 from gateway.store import reroutings as switched
 from gateway.store.attempts import Displaced, Purpose
 from gateway.store.database import new_id, timestamp
-from gateway.store.lists import ReferenceTaken
+from gateway.store.deliveries import StoredDelivery, StoredRemote
+from gateway.store.lists import ReferenceTaken, StoredList
 
 MOST: Final = 100
 """Contacts of a list that goes the short way, at most."""
@@ -91,6 +93,23 @@ class Parcel:
         key = remote_key(self.delivery_id, 1)
         now = datetime.fromisoformat(self.now)
         return Job(head=draft.head, profile=draft.profile, options=draft.options, key=key, now=now, start=start)
+
+    def outcomes(self, receipt: Receipt) -> tuple[Counts, Counts, int]:
+        """Of the list and of its delivery; and how many contacts the adapter or the vendor refused."""
+        whole: Counter[str] = Counter()
+        ours: Counter[str] = Counter()
+        refused = 0
+        for row in self.rows:
+            if row["batch"] is None:
+                tally = {outcome.value: row[outcome.value] for outcome in Outcome}
+                whole.update(tally)
+                ours.update(tally if row["delivery_id"] is not None else {})
+                refused += row["by_vendor"]
+        given = [receipt.items.get(contact.key) for contact in self.people]
+        sent = Counter((receipt.rest if item is None else item.outcome).value for item in given)
+        whole.update(sent)
+        ours.update(sent)
+        return Counts.of(whole.items()), Counts.of(ours.items()), refused + sent[Outcome.REJECTED]
 
 
 def pack(host: Host, tenant: Tenant, head: ListHead, contacts: Sequence[object]) -> Parcel | None:
@@ -180,7 +199,7 @@ class _Trip:
     awaited: bool = True
     ending: bool = False
     """Whether the answer is just being kept."""
-    _attempt: int = 0
+    _delivery: StoredDelivery | None = None
     _held: tuple[int, Verdict, Reply | None, str] | None = None
 
     async def go(self) -> Delivered | Created | None:
@@ -273,12 +292,15 @@ class _Trip:
                 source,
                 staged=False,
                 stands_at=parcel.stands_at,
+                now=parcel.now,
             )
             work.add_operation(connection, created.operation_id, tenant, created.list_id, "create", owner, begun=True)
         except (IntegrityError, ReferenceTaken):
             raise LongWay from None
         chunk_writing.add(connection, parcel.rows)
-        books.store_draft(connection, created.list_id, parcel.delivery_id, draft, created.operation_id, parcel.now)
+        self._delivery = books.store_draft(
+            connection, created.list_id, parcel.delivery_id, draft, created.operation_id, parcel.now
+        )
         attempt = attempts.leave(connection, self._purpose, owner, account, limits, request)
         if isinstance(attempt, float):
             raise LongWay
@@ -291,13 +313,37 @@ class _Trip:
             raise Displaced
         assert self._held is not None
         attempts.conclude(connection, *self._recorder.told(*self._held, settled=True))
-        books.write_receipt(connection, created.list_id, self.parcel.delivery_id, 1, 1, opened.receipt, opened.remote)
-        one = store.get_list(connection, self.tenant.name, created.list_id)
-        assert one is not None
-        body = list_out(connection, one).model_dump_json().encode()
+        delivery_id, receipt = self.parcel.delivery_id, opened.receipt
+        now = books.write_receipt(connection, created.list_id, delivery_id, 1, 1, receipt, opened.remote)
+        shown = attempts.latest_of(connection, delivery_id, ATTEMPTS_SHOWN)
+        body = self._resource(opened, now, shown).model_dump_json().encode()
         if self.key is not None and self.ending:
             keys.keep_answer(connection, self.tenant.name, self.key.text, 201, {"Location": created.href}, body)
         return Delivered(created.href, body)
+
+    def _resource(self, opened: Opened, now: str, shown: Sequence[Mapping[str, Any]]) -> ListOut:
+        """The list as it stands now; nothing of it needs to be read back."""
+        parcel, planned = self.parcel, self.parcel.planned
+        assert self._delivery is not None
+        one = StoredList(
+            id=parcel.created.list_id,
+            tenant=self.tenant.name,
+            head=planned.head,
+            profile=planned.profile,
+            source=planned.intake.info.model_dump(mode="json"),
+            staged=False,
+            corrected=0,
+            next_seq=parcel.stands_at[0],
+            created_at=parcel.now,
+            updated_at=now,
+            deleted_at=None,
+            remains=None,
+            moved_to=None,
+            migration_id=None,
+        )
+        counts, ours, refused = parcel.outcomes(opened.receipt)
+        remote = StoredRemote(1, opened.remote.key, opened.remote, deleted=False)
+        return list_of(one, counts, refused, [Standing(self._delivery, [remote], shown, ours, refused)])
 
 
 def _is_settled(receipt: Receipt) -> bool:

@@ -130,6 +130,8 @@ def check_vendor_options(head: ListHead, adapters: Iterable[AnyAdapter]) -> None
 
 def merged_options(destination: Destination, given: dict[str, Any]) -> Settings:
     """The destination's options with what the list says on top."""
+    if not given:
+        return destination.options
     adapter = destination.adapter
     over = adapter.list_options.model_validate(given).model_dump(exclude_unset=True)
     try:

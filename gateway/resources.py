@@ -1,6 +1,7 @@
 """What callers get: the resources of the API as models, and how they are made from what is stored."""
 
-from typing import Any, Generic, Literal, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -149,22 +150,45 @@ class OperationOut(Resource):
 ATTEMPTS_SHOWN = 20
 
 
+class Standing(NamedTuple):
+    """How a delivery stands: its remote lists, its newest attempts, its outcomes, and how many its vendor refused."""
+
+    delivery: stored.StoredDelivery
+    remotes: Sequence[stored.StoredRemote]
+    attempts: Sequence[Mapping[str, Any]]
+    counts: Counts
+    refused: int
+
+
 def list_out(connection: Any, one: store.StoredList, *, attempts: bool = True) -> ListOut:
     """The list resource as it stands."""
     counts, each, refused = chunks.counts(connection, one.id)
-    operation = work.running_operation(connection, one.id)
+    standings = [
+        Standing(
+            delivery,
+            stored.remotes_of(connection, delivery.id),
+            tried.latest_of(connection, delivery.id, ATTEMPTS_SHOWN) if attempts else (),
+            each.get(delivery.id, Counts()),
+            refused.get(delivery.id, 0),
+        )
+        for delivery in stored.of_list(connection, one.id)
+    ]
+    return list_of(one, counts, sum(refused.values()), standings, work.running_operation(connection, one.id))
+
+
+def list_of(
+    one: store.StoredList, counts: Counts, refused: int, standings: Iterable[Standing], operation: str | None = None
+) -> ListOut:
+    """The list resource of what is known. `refused`: how many contacts a vendor refused or never got."""
     return ListOut(
         id=one.id,
         name=one.head.name,
         reference=one.head.reference,
         description=one.head.description,
         channel=one.head.channel,
-        state=_state(one, counts, sum(refused.values()), operation is not None),
+        state=_state(one, counts, refused, operation is not None),
         counts=counts,
-        deliveries=[
-            _delivery(connection, one, delivery, each.get(delivery.id, Counts()), refused.get(delivery.id, 0), attempts)
-            for delivery in stored.of_list(connection, one.id)
-        ],
+        deliveries=[_delivery(one, standing) for standing in standings],
         source=SourceInfo.model_validate(one.source) if one.source else None,
         corrected=one.corrected,
         created_at=one.created_at,
@@ -181,17 +205,9 @@ def _state(one: store.StoredList, counts: Counts, refused: int, busy: bool) -> S
     return State.DELETED if one.deleted_at else state_of(counts, refused_by_vendor=refused, staged=one.staged)
 
 
-def _delivery(
-    connection: Any,
-    one: store.StoredList,
-    delivery: stored.StoredDelivery,
-    counts: Counts,
-    refused: int,
-    attempts: bool,
-) -> DeliveryOut:
-    state = state_of(counts, refused_by_vendor=refused, staged=delivery.activation == "held")
-    remotes = [remote for remote in stored.remotes_of(connection, delivery.id) if remote.remote is not None]
-    shown = tried.latest_of(connection, delivery.id, ATTEMPTS_SHOWN) if attempts else []
+def _delivery(one: store.StoredList, standing: Standing) -> DeliveryOut:
+    delivery, counts = standing.delivery, standing.counts
+    state = state_of(counts, refused_by_vendor=standing.refused, staged=delivery.activation == "held")
     return DeliveryOut(
         id=delivery.id,
         destination=delivery.destination,
@@ -200,7 +216,7 @@ def _delivery(
         activation=delivery.activation,
         remote_lists=[
             RemoteListOut(id=there.id, name=there.name, count=there.count, deleted=remote.deleted)
-            for remote in remotes
+            for remote in standing.remotes
             if (there := remote.remote) is not None
         ],
         counts=counts,
@@ -208,7 +224,7 @@ def _delivery(
         detail=delivery.detail,
         superseded_by=delivery.superseded_by,
         moved_to=delivery.moved_to,
-        attempts=[AttemptOut.model_validate(one, from_attributes=False, extra="ignore") for one in shown],
+        attempts=[AttemptOut.model_validate(each, from_attributes=False, extra="ignore") for each in standing.attempts],
     )
 
 

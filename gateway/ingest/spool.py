@@ -1,7 +1,8 @@
 """A sequence that is written once and gone through often: in memory while short, in a temporary file beyond that."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import IO, Generic, TypeVar
 
 import msgspec
@@ -12,12 +13,19 @@ BLOCK = 1_000
 """Items of one block of the file: what is in memory at once."""
 
 
+_encode = msgspec.msgpack.Encoder().encode
+
+
+@cache
+def _decoder(kind: type[T]) -> Callable[[bytes], list[T]]:
+    return msgspec.msgpack.Decoder(list[kind]).decode  # type: ignore[valid-type]
+
+
 class Spool(Generic[T]):
     """Items of one type, in the order of `append`."""
 
     def __init__(self, kind: type[T]) -> None:
-        self._encode = msgspec.msgpack.Encoder().encode
-        self._decode = msgspec.msgpack.Decoder(list[kind]).decode  # type: ignore[valid-type]
+        self._decode = _decoder(kind)
         self._recent: list[T] = []
         self._file: IO[bytes] | None = None
         self._ends: list[int] = []
@@ -33,7 +41,7 @@ class Spool(Generic[T]):
         if self._file is None:
             self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is collected
         start = self._ends[-1] if self._ends else 0
-        block = self._encode(self._recent)
+        block = _encode(self._recent)
         self._file.seek(start)
         self._file.write(block)
         self._ends.append(start + len(block))

@@ -108,6 +108,12 @@ _BUMP: Final = Prepared(
     .where(turns.c.account == bindparam("the_account"), turns.c.second == bindparam("the_second"))
     .values(number=turns.c.number + 1)
 )
+_FORGET: Final = Prepared(
+    delete(turns).where(
+        turns.c.account == bindparam("the_account"),
+        ~turns.c.second.between(bindparam("since"), bindparam("until")),
+    )
+)
 _FIRST: Final = inserting(turns, "account", "second", "number")
 _CONCLUDE: Final = Prepared(
     update(attempts)
@@ -120,7 +126,6 @@ def _take_turn(connection: Connection, account: str, limits: Limits) -> float:
     """0 when a request may leave now, and is counted; else the seconds until another look is worth it."""
     now = time.time()
     second = int(now)
-    mine = turns.c.account == account
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(account))))
     recent = {
@@ -137,9 +142,7 @@ def _take_turn(connection: Connection, account: str, limits: Limits) -> float:
     if second in recent:
         _BUMP(connection, the_account=account, the_second=second)
     else:
-        connection.execute(
-            delete(turns).where(mine, ~turns.c.second.between(second - WINDOW - _ON_THE_WAY, second + _AHEAD))
-        )
+        _FORGET(connection, the_account=account, since=second - WINDOW - _ON_THE_WAY, until=second + _AHEAD)
         _FIRST(connection, account=account, second=second, number=1)
     return 0.0
 

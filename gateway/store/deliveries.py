@@ -65,7 +65,8 @@ class NewDelivery:
     operation_id: str
 
 
-def add_delivery(connection: Connection, list_id: str, new: NewDelivery, now: str | None = None) -> None:
+def add_delivery(connection: Connection, list_id: str, new: NewDelivery, now: str | None = None) -> StoredDelivery:
+    """Store a delivery with its planned remote lists; as it stands then."""
     now = now or timestamp()
     values = {
         "id": new.id,
@@ -84,6 +85,22 @@ def add_delivery(connection: Connection, list_id: str, new: NewDelivery, now: st
     }
     _ADD(connection, **values)
     add_parts(connection, new.id, 1, new.keys)
+    return StoredDelivery(
+        id=new.id,
+        list_id=list_id,
+        destination=new.destination,
+        fallbacks=new.fallbacks,
+        adapter=new.adapter,
+        activation=new.activation,
+        style=new.style,
+        profile=new.profile,
+        options=dict(new.options),
+        losses=list(new.losses),
+        detail=None,
+        superseded_by=None,
+        moved_to=None,
+        created_at=now,
+    )
 
 
 _ADD: Final = inserting(

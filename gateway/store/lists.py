@@ -58,12 +58,13 @@ def add_list(
     source: Mapping[str, Any] | None,
     staged: bool,
     stands_at: tuple[int, int] = (1, 1),
+    now: str | None = None,
 ) -> None:
     """Store a new list; `ReferenceTaken` when the tenant has one of this reference.
 
     `stands_at`: the numbers of its next contact and its next chunk.
     """
-    now = timestamp()
+    now = now or timestamp()
     values = {
         "id": list_id,
         "tenant": tenant,
@@ -164,11 +165,14 @@ def page_of_lists(connection: Connection, tenant: str, after: str, limit: int) -
     return [_list(row) for row in rows]
 
 
-def change_list(connection: Connection, list_id: str, **values: Any) -> None:
-    if not values:
-        _TOUCH(connection, list_id=list_id, updated_at=timestamp())
-        return
-    connection.execute(update(lists).where(lists.c.id == list_id).values(updated_at=timestamp(), **values))
+def change_list(connection: Connection, list_id: str, **values: Any) -> str:
+    """Change what is said, and the time of the last change, which is returned."""
+    now = timestamp()
+    if values:
+        connection.execute(update(lists).where(lists.c.id == list_id).values(updated_at=now, **values))
+    else:
+        _TOUCH(connection, list_id=list_id, updated_at=now)
+    return now
 
 
 def claim_staged(connection: Connection, list_id: str) -> bool:

@@ -9,6 +9,8 @@ from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.exc import OperationalError
 
 from gateway import express
+from gateway.canonical import Outcome
+from gateway.contract import Item, Opened, Receipt
 from gateway.store.schema import metadata
 from tests.gateway.conftest import Gateway, Vendors
 from tests.gateway.web.shapes import LISTS, a_list, counts, create, finished, masked, people
@@ -93,6 +95,47 @@ async def test_it_leaves_what_the_long_way_leaves(
     }
     assert left[0] == left[1]
     assert len(vendors["velip"].simulation.ledger.lists) == 2
+
+
+REFUSED_BY_ADAPTERS = [
+    {"phone": "+34612345678"},
+    {"phone": "+5511990000077", "attributes": {"note": 'say "\\'}},
+]
+
+
+@pytest.mark.parametrize("vendor", ["velip", "voximplant", "indigitall"])
+async def test_the_answer_is_what_a_look_shows(
+    acme: httpx.AsyncClient, gateway: Gateway, ways: list[str], vendor: str
+) -> None:
+    """It is made of what is known, and not read back: rows that are none, refused contacts and all."""
+    contacts = [*MIXED, *REFUSED_BY_ADAPTERS]
+    body = a_list(vendor, contacts=contacts, description="why", reference=f"r-{vendor}", activation={"mode": "start"})
+    short = await acme.post(LISTS, json=body)
+    assert (short.status_code, ways) == (201, ["short"]), short.text
+    assert short.json()["counts"]["rejected"] > 1
+    assert short.json() == (await acme.get(short.headers["location"])).json()
+
+
+async def test_the_answer_is_what_a_look_shows_when_the_vendor_refuses_some(
+    acme: httpx.AsyncClient, gateway: Gateway, ways: list[str]
+) -> None:
+    velip = gateway.host.registry.adapters["velip"]
+    real = velip.deliver
+    assert real is not None
+
+    def refusing(job: Any, batch: Any) -> Any:
+        opened = yield from real(job, batch)
+        receipt = Receipt({batch.contacts[1].key: Item(Outcome.REJECTED)}, Outcome.ACCEPTED, "one was refused")
+        return Opened(opened.remote, receipt)
+
+    object.__setattr__(velip, "deliver", refusing)
+    try:
+        short = await acme.post(LISTS, json=a_list("velip", contacts=MIXED))
+    finally:
+        object.__setattr__(velip, "deliver", real)
+    assert (ways, short.json()["state"]) == (["short"], "partial")
+    assert short.json()["counts"] == counts(accepted=2, rejected=2, duplicate=1)
+    assert short.json() == (await acme.get(short.headers["location"])).json()
 
 
 async def test_it_takes_two_commits(
