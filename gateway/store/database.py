@@ -7,7 +7,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
@@ -111,12 +112,13 @@ def inserting(table: Table, *columns: str) -> Prepared:
 
 @dataclass(slots=True)
 class _Piece:
-    """Work that waits for the database's thread, and where its end is told."""
+    """Work that waits for the database's thread, and where its end is told: in the thread itself, or in a loop."""
 
     work: Callable[..., Any]
     arguments: tuple[Any, ...]
     named: dict[str, Any]
-    future: "Future[Any]" = field(default_factory=Future)
+    future: "Future[Any] | asyncio.Future[Any]"
+    loop: asyncio.AbstractEventLoop | None = None
     result: Any = None
     error: BaseException | None = None
 
@@ -124,63 +126,81 @@ class _Piece:
         return self.work(connection, *self.arguments, **self.named)
 
     def tell(self) -> None:
+        if self.future.done():  # cancelled meanwhile
+            return
         if self.error is not None:
             self.future.set_exception(self.error)
         else:
             self.future.set_result(self.result)
 
 
+def _tell(pieces: Sequence[_Piece]) -> None:
+    for piece in pieces:
+        piece.tell()
+
+
 class Database:
     """Runs work on the database without holding up the event loop.
 
     SQLite has one writer, so all work goes through one thread; what waits there is committed together, each piece in a
-    savepoint of its own: a commit costs the disk as much for one as for many.
+    savepoint of its own: a commit costs the disk as much for one as for many. What was begun is brought to its end,
+    whoever was waiting for it.
     """
 
     def __init__(self, url: str) -> None:
         self._one_writer = url.startswith("sqlite")
         self._threads = ThreadPoolExecutor(1 if self._one_writer else 4, thread_name_prefix="database")
         self._waiting: deque[_Piece] = deque()
+        self._called = False
+        """Whether the thread will look at what is waiting."""
         self.engine = _sqlite(url) if self._one_writer else _postgresql(url)
 
     async def run(self, work: Callable[..., T], *arguments: Any, **named: Any) -> T:
         """`work(connection, ...)` in one transaction, in the database's thread. Durable when this returns."""
-        return await asyncio.wrap_future(self._submit(work, arguments, named))
+        if not self._one_writer:
+            return await asyncio.wrap_future(self._threads.submit(self._transact, work, arguments, named))
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._add(_Piece(work, arguments, named, future, loop))
+        return await future
 
     def call(self, work: Callable[..., T], *arguments: Any, **named: Any) -> T:
         """As `run`, for work in other threads: blocks until it is done. Never from within other work."""
-        return self._submit(work, arguments, named).result()
-
-    def _submit(self, work: Callable[..., T], arguments: tuple[Any, ...], named: dict[str, Any]) -> "Future[T]":
         if not self._one_writer:
-            return self._threads.submit(self._transact, work, arguments, named)
-        piece = _Piece(work, arguments, named)
+            return self._threads.submit(self._transact, work, arguments, named).result()
+        future: Future[T] = Future()
+        self._add(_Piece(work, arguments, named, future))
+        return future.result()
+
+    def _add(self, piece: _Piece) -> None:
         self._waiting.append(piece)
-        self._threads.submit(self._drain)
-        return piece.future
+        if not self._called:
+            self._called = True
+            self._threads.submit(self._drain)
 
     def _transact(self, work: Callable[..., T], arguments: tuple[Any, ...], named: dict[str, Any]) -> T:
         with self.engine.begin() as connection:
             return work(connection, *arguments, **named)
 
     def _drain(self) -> None:
-        """Do what is waiting, if an earlier call has not done it already."""
-        pieces: list[_Piece] = []
-        while self._waiting and len(pieces) < _TOGETHER:
-            piece = self._waiting.popleft()
-            if piece.future.set_running_or_notify_cancel():
-                pieces.append(piece)
-        try:
-            if len(pieces) == 1:
-                (piece,) = pieces
-                piece.result = self._transact(piece.work, piece.arguments, piece.named)
-            elif pieces:
-                self._transact_all(pieces)
-        except BaseException as error:
-            for piece in pieces:
-                piece.error = error
-        for piece in pieces:
-            piece.tell()
+        """Do all that is waiting. What is added once `_called` is down calls anew, so nothing is overlooked."""
+        self._called = False
+        while self._waiting:
+            taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), _TOGETHER))]
+            pieces = [piece for piece in taken if not piece.future.cancelled()]
+            try:
+                if len(pieces) == 1:
+                    (piece,) = pieces
+                    piece.result = self._transact(piece.work, piece.arguments, piece.named)
+                elif pieces:
+                    self._transact_all(pieces)
+            except BaseException as error:
+                for piece in pieces:
+                    piece.error = error
+            _tell([piece for piece in pieces if piece.loop is None])
+            for loop in {piece.loop: None for piece in pieces if piece.loop is not None}:
+                with suppress(RuntimeError):  # the loop is closed: nobody waits there any more
+                    loop.call_soon_threadsafe(_tell, [piece for piece in pieces if piece.loop is loop])
 
     def _transact_all(self, pieces: Sequence[_Piece]) -> None:
         """Many pieces, one commit. One that raises is taken back alone; a failing database fails them all."""

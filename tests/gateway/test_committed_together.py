@@ -74,3 +74,45 @@ async def test_a_database_that_fails_fails_them_all_and_keeps_nothing(database: 
     assert await at_once(database, ("a",), ("b", full), ("c",)) == [full, full, full]
     assert await words(database) == []
     assert await database.run(add, "later") == "later"
+
+
+async def test_what_nobody_waits_for_any_more_is_not_begun(database: Database) -> None:
+    free = threading.Event()
+    holding = asyncio.create_task(database.run(lambda _: free.wait(30)))
+    await asyncio.sleep(0.05)
+    given_up, kept = (asyncio.create_task(database.run(add, word)) for word in ("given up", "kept"))
+    await asyncio.sleep(0.05)
+    given_up.cancel()
+    await asyncio.wait({given_up})
+    free.set()
+    await holding
+    assert (await kept, await words(database)) == ("kept", ["kept"])
+
+
+async def test_threads_and_loops_are_each_told(database: Database) -> None:
+    """Two loops and a thread that blocks; one of the loops ends before its work does."""
+    free, left = threading.Event(), threading.Event()
+    holding = asyncio.create_task(database.run(lambda _: free.wait(30)))
+    await asyncio.sleep(0.05)
+
+    unheard = database.run(add, "unheard")
+
+    async def begin() -> None:
+        unheard.send(None)  # as far as its first wait
+
+    def other_loop() -> None:
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(begin())
+        loop.close()
+        left.set()
+
+    threads = [
+        asyncio.create_task(asyncio.to_thread(one)) for one in (other_loop, lambda: database.call(add, "thread"))
+    ]
+    here = asyncio.create_task(database.run(add, "here"))
+    await asyncio.to_thread(left.wait, 5)
+    free.set()
+    await holding
+    await asyncio.gather(here, *threads)
+    unheard.close()
+    assert await words(database) == ["here", "thread", "unheard"]
