@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, func, select
 
@@ -15,7 +15,7 @@ from gateway.store import deliveries as stored
 from gateway.store import lists as store
 from gateway.store.chunk_writing import Writer
 from gateway.store.chunks import Mark, Place
-from gateway.store.database import Database
+from gateway.store.database import Database, Prepared
 from gateway.store.deliveries import NewDelivery, StoredDelivery, StoredRemote
 from gateway.store.schema import chunks as table
 
@@ -77,12 +77,14 @@ def _to_send(connection: Connection, list_id: str, number: int) -> list[Contact]
     ]
 
 
-def batch_of(connection: Connection, delivery: StoredDelivery, part: int, batch: int) -> tuple[list[int], int, int]:
+def batch_of(connection: Connection, delivery_id: str, part: int, batch: int) -> tuple[list[int], int, int]:
     """Of a batch: the numbers of its chunks, how many contacts they send, and how many of those are pending."""
-    size: Any = sum(table.c[one.value] for one in Outcome if one is not Outcome.SUPPRESSED)
-    query = select(table.c.no, size, table.c.pending).where(chunks.place_in(delivery.id, part, batch))
-    rows = connection.execute(query.order_by(table.c.no)).all()
+    rows = list(_BATCH(connection, of_delivery=delivery_id, of_part=part, of_batch=batch))
     return [no for no, _, _ in rows], sum(number for _, number, _ in rows), sum(pending for _, _, pending in rows)
+
+
+_SENT: Any = sum(table.c[one.value] for one in Outcome if one is not Outcome.SUPPRESSED)
+_BATCH: Final = Prepared(select(table.c.no, _SENT, table.c.pending).where(chunks.BATCH).order_by(table.c.no))
 
 
 def withhold(connection: Connection, tenant: str, delivery: StoredDelivery, part: int, batch: int) -> None:

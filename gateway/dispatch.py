@@ -167,7 +167,7 @@ class Dispatch:
 
     async def _fill(self, part: StoredRemote, number: int) -> tuple[RemoteList | None, bool]:
         """Send what is pending of one batch of a remote list."""
-        chunks, length, pending = await self.database.run(books.batch_of, self.delivery, part.part, number)
+        chunks, length, pending = await self.database.run(books.batch_of, self.delivery.id, part.part, number)
         if not pending:
             return part.remote, True
         people = books.StoredContacts(self.database, self.of_list.id, chunks, length)

@@ -1,13 +1,14 @@
 """Canonical contact list <-> Exotel's records, from one table: what goes where, what does not and why."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from adapters.exotel.settings import CustomField
 from adapters.exotel.wire import ContactOut
 from adapters.toolkit.attribute_names import as_attributes
+from adapters.toolkit.cells import cells_of
 from gateway.canonical import Contact
 from gateway.contract import FieldTable, Job, RemoteContact, RemoteList, carried, dropped, partly
 
@@ -75,10 +76,9 @@ def column(field: str) -> Column:
     return Column(attribute, field, attribute) if prefix == "attributes" else Column(COLUMNS[field], field)
 
 
-def csv_rows(contacts: Iterable[Contact], columns: tuple[Column, ...]) -> Iterator[tuple[str, ...]]:
+def csv_rows(contacts: Iterable[Contact], columns: tuple[Column, ...]) -> Iterator[Sequence[str | None]]:
     """The rows of an upload, `number` first, without the header."""
-    for contact in contacts:
-        yield (contact.phone, *(column.of(contact) for column in columns))
+    return map(cells_of(["phone", *(column.field for column in columns)]), contacts)
 
 
 def to_record(contact: Contact, custom: CustomField) -> ContactOut:

@@ -10,6 +10,7 @@ from typing import Any
 from adapters.indigitall.schedule import timing_faults, whole_seconds
 from adapters.indigitall.settings import Constant, Options, SlicingCondition
 from adapters.indigitall.wire import Layout, LayoutContact, ListedContact
+from adapters.toolkit.cells import cells_of
 from gateway.canonical import Contact, Fault, ListHead, Loss, LossKind, Profile
 from gateway.contract import (
     Examination,
@@ -117,8 +118,9 @@ def to_layout(shape: Shape, options: Options) -> Layout:
 
 def to_rows(contacts: Iterable[Contact], shape: Shape) -> Iterator[list[str]]:
     """One row of cells for each contact, in the order of `shape.columns`."""
+    rest = cells_of([source for source, _ in shape.cells if source != "phone"])
     for contact in contacts:
-        yield [cell(contact) for _, cell in shape.cells]
+        yield [contact.phone.removeprefix("+"), *[text or "" for text in rest(contact)]]
 
 
 def to_items(contacts: Iterable[Contact], shape: Shape, options: Options) -> Iterator[ListedContact]:

@@ -9,13 +9,15 @@ CHUNK_ROWS = 2_000
 
 def csv_chunks(
     header: Sequence[str],
-    rows: Iterable[Sequence[str]],
+    rows: Iterable[Sequence[str | None]],
     *,
     delimiter: str = ",",
     line_end: str = "\r\n",
     encoding: str = "utf-8",
 ) -> Iterator[bytes]:
-    """The file's bytes in chunks of some 2 000 rows. Cells with the delimiter, a quote or a line break are quoted."""
+    """The file's bytes in chunks of some 2 000 rows. Cells with the delimiter, a quote or a line break are quoted;
+    None is an empty cell.
+    """
     buffer = io.StringIO()
     writer = csv.writer(buffer, delimiter=delimiter, lineterminator=line_end)
     writer.writerow(header)

@@ -6,11 +6,12 @@ One set of names (`columns.py`) drives both directions, the field table and the 
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from adapters.toolkit.attribute_names import as_attributes
+from adapters.toolkit.cells import ATTRIBUTE, cells_of
 from adapters.toolkit.csv_rows import CHUNK_ROWS, csv_chunks
 from adapters.voximplant.columns import (
     DEFAULT_TASK_PRIORITY,
@@ -35,10 +36,10 @@ _DERIVED = "gw:"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of the file: its name, and its cell for a contact."""
+    """One column of the file: its name, and what fills it: a canonical field or attribute, or what is made for it."""
 
     name: str
-    cell: Callable[[Contact], str]
+    source: str | Callable[[Contact], str]
 
 
 def task_uuid(key: str) -> str:
@@ -51,11 +52,13 @@ def task_uuid(key: str) -> str:
 def columns(job: Job[Options]) -> tuple[Column, ...]:
     """The columns of every file of this job: they depend on the list and its profile, never on one batch."""
     options, profile = job.options, job.profile
-    made = [Column(options.phone_column, lambda contact: contact.phone)]
-    made += [_text_column(name, field) for field, name in TEXT_COLUMNS.items() if field in profile.fields]
+    made = [Column(options.phone_column, "phone")]
+    made += [Column(name, field) for field, name in TEXT_COLUMNS.items() if field in profile.fields]
     if options.carry_priority and "priority" in profile.fields:
         made.append(Column(TASK_PRIORITY, _task_priority))
-    made += [_attribute_column(name) for name in profile.attributes if not is_reserved(name, options.phone_column)]
+    made += [
+        Column(name, ATTRIBUTE + name) for name in profile.attributes if not is_reserved(name, options.phone_column)
+    ]
     made.append(Column(TASK_UUID, lambda contact: task_uuid(contact.key)))
     if job.head.schedule.start_at:
         start = start_cell(job.head)
@@ -63,12 +66,16 @@ def columns(job: Job[Options]) -> tuple[Column, ...]:
     return (*made, *_window_columns(job))
 
 
-def _text_column(name: str, field: str) -> Column:
-    return Column(name, lambda contact: getattr(contact, field) or "")
-
-
-def _attribute_column(name: str) -> Column:
-    return Column(name, lambda contact: contact.attributes.get(name, ""))
+def rows_of(layout: Sequence[Column], contacts: Iterable[Contact]) -> Iterator[Sequence[str | None]]:
+    """The cells of each contact, in the order of the columns."""
+    brought = [(place, column.source) for place, column in enumerate(layout) if isinstance(column.source, str)]
+    made = [(place, column.source) for place, column in enumerate(layout) if not isinstance(column.source, str)]
+    cells = cells_of([source for _, source in brought])
+    for contact in contacts:
+        row: list[str | None] = [*cells(contact)]
+        for place, make in made:
+            row.insert(place, make(contact))
+        yield row
 
 
 def _task_priority(contact: Contact) -> str:
@@ -95,7 +102,7 @@ def file_chunks(job: Job[Options], contacts: Contacts) -> Iterator[bytes]:
     """The uploaded file: a header and a row for each contact, made as it is read."""
     layout = columns(job)
     header = [column.name for column in layout]
-    rows = ([column.cell(contact) for column in layout] for contact in contacts)
+    rows = rows_of(layout, contacts)
     options = job.options
     if options.escape is None or options.escape == '"':
         return csv_chunks(header, rows, delimiter=options.delimiter, encoding=options.encoding)
@@ -103,12 +110,12 @@ def file_chunks(job: Job[Options], contacts: Contacts) -> Iterator[bytes]:
 
 
 def _escaped_chunks(
-    header: list[str], rows: Iterator[list[str]], delimiter: str, escape: str, encoding: str
+    header: list[str], rows: Iterator[Sequence[str | None]], delimiter: str, escape: str, encoding: str
 ) -> Iterator[bytes]:
     """As `csv_chunks`, but with the escape character before quotes and before itself instead of doubled quotes."""
 
-    def line(cells: list[str]) -> str:
-        return delimiter.join(cell(text) for text in cells) + "\r\n"
+    def line(cells: Sequence[str | None]) -> str:
+        return delimiter.join(cell(text or "") for text in cells) + "\r\n"
 
     def cell(text: str) -> str:
         if delimiter not in text and '"' not in text and escape not in text:
@@ -151,7 +158,9 @@ def to_contact(task: Task, options: Options) -> RemoteContact:
 
 def echo(job: Job[Options], contact: Contact) -> RemoteContact:
     """What `to_contact` makes of this contact's own row, before anybody works on it."""
-    row = {column.name: column.cell(contact) for column in columns(job)}
+    layout = columns(job)
+    (cells,) = rows_of(layout, [contact])
+    row = {column.name: text or "" for column, text in zip(layout, cells, strict=True)}
     hours = {"start_execution_time": row.get(START_TIME), "finish_execution_time": row.get(END_TIME)}
     task = Task.model_validate(
         {"task_id": 0, "task_uuid": row[TASK_UUID], "custom_data": json.dumps(row), "status": "New", **hours}

@@ -6,7 +6,7 @@ contacts are ten thousand rows.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from operator import itemgetter
@@ -16,7 +16,6 @@ import msgspec
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    RowMapping,
     and_,
     bindparam,
     delete,
@@ -24,6 +23,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.exc import NoResultFound
 
 from gateway.canonical import Contact, Counts, Fault, Outcome
 from gateway.ingest import Rejected
@@ -142,7 +142,7 @@ def _rest_of(rest: Mark) -> dict[str, Any]:
     }
 
 
-def _rest(row: RowMapping) -> Mark:
+def _rest(row: Mapping[str, Any]) -> Mark:
     outcome = Outcome(row["rest"])
     faults, by_vendor = _told(row["faults"]) if row["faults"] else ((), False)
     return Mark(outcome, None, faults, row["detail"], by_vendor)
@@ -151,8 +151,8 @@ def _rest(row: RowMapping) -> Mark:
 _told = msgspec.json.Decoder(tuple[tuple[Fault, ...], bool]).decode
 
 
-def _chunk(row: RowMapping) -> Chunk:
-    place = Place(row["delivery_id"], row["part"], row["batch"], _rest(row), row["is_row"])
+def _chunk(row: Mapping[str, Any]) -> Chunk:
+    place = Place(row["delivery_id"], row["part"], row["batch"], _rest(row), bool(row["is_row"]))
     items = (_rows if row["is_row"] else contacts_in)(row["body"])
     marks = _marks(row["marks"]) if row["marks"] else {}
     return Chunk(row["list_id"], row["no"], place, marks, items)  # type: ignore[arg-type]
@@ -160,8 +160,15 @@ def _chunk(row: RowMapping) -> Chunk:
 
 def load(connection: Connection, list_id: str, no: int, *, to_change: bool = False) -> Chunk:
     """One chunk; `to_change` keeps others from changing it meanwhile."""
-    query = select(chunks).where(chunks.c.list_id == list_id, chunks.c.no == no)
-    return _chunk(connection.execute(query.with_for_update() if to_change else query).mappings().one())
+    row = (_LOAD_TO_CHANGE if to_change else _LOAD)(connection, of_list=list_id, the_no=no).mapping()
+    if row is None:
+        raise NoResultFound(f"there is no chunk {no} of {list_id}")
+    return _chunk(row)
+
+
+_LOAD_QUERY: Final = select(chunks).where(chunks.c.list_id == bindparam("of_list"), chunks.c.no == bindparam("the_no"))
+_LOAD: Final = Prepared(_LOAD_QUERY)
+_LOAD_TO_CHANGE: Final = Prepared(_LOAD_QUERY.with_for_update())
 
 
 def save(connection: Connection, chunk: Chunk, *, body: bool = False) -> None:
@@ -244,22 +251,23 @@ def outcomes_in(connection: Connection, delivery_id: str, part: int, batch: int)
     return {outcome for outcome, number in zip(Outcome, numbers, strict=True) if number}
 
 
-_BATCH: Final = and_(
+BATCH: Final = and_(
     chunks.c.delivery_id == bindparam("of_delivery"),
     chunks.c.part == bindparam("of_part"),
     chunks.c.batch == bindparam("of_batch"),
 )
+"""The condition for the chunks of the batch `of_delivery`, `of_part`, `of_batch`."""
 _SIZE: Any = sum(chunks.c[outcome.value] for outcome in Outcome)
 _SUMS: Final = [func.sum(chunks.c[outcome.value]) for outcome in Outcome]
-_MARKED: Final = Prepared(select(chunks.c.no).where(_BATCH, chunks.c.marks.is_not(None)).limit(1))
+_MARKED: Final = Prepared(select(chunks.c.no).where(BATCH, chunks.c.marks.is_not(None)).limit(1))
 _SETTLE: Final = Prepared(
     update(chunks)
-    .where(_BATCH)
+    .where(BATCH)
     .values({outcome.value: _SIZE * bindparam(f"is_{outcome.value}") for outcome in Outcome})
     .values(by_vendor=_SIZE * bindparam("is_by_vendor"))
     .values({name: bindparam(name) for name in ("rest", "faults", "detail")})
 )
-_OUTCOMES: Final = Prepared(select(*_SUMS).where(_BATCH))
+_OUTCOMES: Final = Prepared(select(*_SUMS).where(BATCH))
 _COUNTS: Final = Prepared(
     select(chunks.c.delivery_id, func.sum(chunks.c.by_vendor), *_SUMS)
     .where(chunks.c.list_id == bindparam("of_list"))
