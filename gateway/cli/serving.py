@@ -1,20 +1,16 @@
 """`gateway serve` and `gateway sandbox`: processes that run until they are told to stop."""
 
 import asyncio
-import contextlib
-import ctypes
-import gc
 import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
 
 import structlog
 import uvicorn
 
-from gateway import logs, opening, registry, settings
+from gateway import logs, memory, opening, registry, settings
 from gateway.host import Host
 from gateway.sandbox import sandbox as simulators
 from gateway.sandbox_config import FIRST_PORT, write_config
@@ -29,26 +25,9 @@ def _end() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-M_ARENA_MAX = -8
-"""Of glibc's mallopt(3)."""
-
-
-def _share_memory() -> None:
-    """Let all threads take memory from one place: else each keeps what it has freed for itself, about 10 MiB in all.
-
-    They take turns anyway, by the interpreter's lock. Another C library has no such knob, and needs none.
-    """
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
-
-
-_YOUNG: Final = 10_000
-"""New objects after which the garbage collector looks at them; a small call makes a few thousand."""
-
-
 def serve(path: Path) -> None:
     """Run the gateway until SIGTERM or SIGINT."""
-    _share_memory()
+    memory.share()
     known = registry.load(simulators=False)  # a server needs no room for them
     config = settings.load(path, known.adapters)
     logs.configure(config.server.log_level)
@@ -60,9 +39,7 @@ def serve(path: Path) -> None:
                 loop = asyncio.get_running_loop()
                 if hasattr(signal, "SIGHUP"):
                     loop.add_signal_handler(signal.SIGHUP, running.reload, path)
-                gc.collect()
-                gc.freeze()  # what is there now stays: looking through it again and again takes a tenth of the time
-                gc.set_threshold(_YOUNG, 20, 50)
+                memory.settle()
                 yield running
         except Exception:
             log.exception("the gateway cannot start, or did not end in order")

@@ -5,12 +5,14 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from tests.benchmarks import size
-from tests.benchmarks.machine import CORES, on
+from tests.benchmarks.machine import CORES, free_port, on
 from tests.benchmarks.peers import bulk_others, installing
 from tests.benchmarks.results import Goal, Lane, Table, spread
 
@@ -40,10 +42,28 @@ def told(command: list[str]) -> dict[str, Any]:
     return found
 
 
+def _ours(vendor: str, path: Path, sink: str) -> dict[str, Any]:
+    return told([sys.executable, "-m", "tests.benchmarks.peers.bulk_gateway", vendor, str(path), sink])
+
+
+@contextmanager
+def _sink() -> Iterator[str]:
+    """A server on the other core that reads what it is sent; its address."""
+    port = free_port()
+    command = on(CORES[1:] or CORES, [sys.executable, "-m", "tests.benchmarks.upstream", str(port)])
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # once it listens
+        try:
+            yield f"http://127.0.0.1:{port}/sink"
+        finally:
+            process.kill()
+
+
 def measure(full: bool) -> Lane:
     rows, rounds = (1_000_000, 3) if full else (50_000, 2)
     lane = Lane("Long lists", ABOUT.format(rows=rows))
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, _sink() as sink:
         files = {name: Path(folder) / f"{name}.csv" for name in size.REGIONS}
         for name, phone in size.REGIONS.items():
             write_file(files[name], rows, phone)
@@ -53,9 +73,7 @@ def measure(full: bool) -> Lane:
         for _ in range(rounds):
             for vendor in VENDORS:
                 path = files.get(vendor, files["default"])
-                ours[vendor].append(
-                    told([sys.executable, "-m", "tests.benchmarks.peers.bulk_gateway", vendor, str(path)])
-                )
+                ours[vendor].append(_ours(vendor, path, sink))
             for way in bulk_others.WAYS if python else ():
                 if way in others and not others[way]:
                     continue

@@ -2,7 +2,8 @@
 
 `python -m tests.benchmarks.upstream PORT` serves Velip's `CreateDestinationBase` (fact sheet: api/v2, the JSON form)
 and, for peers that speak nothing else, Anthropic's `/v1/messages`. Every answer is made of its request: a list's count
-is that of its destinations, a message repeats the word that it was asked. `GET /ledger` tells what arrived,
+is that of its destinations, a message repeats the word that it was asked; whatever goes below `/sink` is read, and its
+bytes are counted. `GET /ledger` tells what arrived,
 `PUT /fault` what befalls the next requests.
 """
 
@@ -68,6 +69,8 @@ class Upstream(asyncio.Protocol):
             self.answer(200, _encode(self.ledger.shown()))
         elif path.startswith("/fault"):
             self.set_fault(path)
+        elif path.startswith("/sink"):
+            self.answer(200, _encode({"bytes": len(body)}))
         elif method == b"POST":
             self.post(path, body)
         else:

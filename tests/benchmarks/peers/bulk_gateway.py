@@ -1,8 +1,11 @@
-"""A long list through the gateway's stages, one after the other, in this process: `python -m ... VENDOR FILE`.
+"""A long list through the gateway's stages, one after the other, in this process: `python -m ... VENDOR FILE SINK`.
+
+SINK is the address of a server that reads what it is sent and says how many bytes it was.
 
 Tells the seconds of each stage and the peak of resident memory as one line of JSON.
 """
 
+import asyncio
 import json
 import resource
 import sys
@@ -14,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway import bookkeeping as books
+from gateway import memory
 from gateway.bookkeeping import Filling
 from gateway.canonical import ListHead
 from gateway.encoding import encode
@@ -24,6 +28,7 @@ from gateway.registry import load
 from gateway.settings import Destination
 from gateway.store import chunk_writing, chunks, lists, schema
 from gateway.store.database import Database
+from gateway.transport import Transport
 
 LIST, DELIVERY = "cl_bench", "dl_bench"
 REGIONS = {"exotel": "IN"}
@@ -50,7 +55,9 @@ def destination_of(vendor: str) -> Destination:
     return Destination("bench", vendor, adapter, "http://127.0.0.1", None, options, adapter.limits)
 
 
-def run(vendor: str, path: Path) -> dict[str, object]:
+def run(vendor: str, path: Path, sink: str) -> dict[str, object]:
+    memory.share()
+    memory.settle()
     clock, destination = Clock(), destination_of(vendor)
     with clock.of("decode and parse"), path.open("rb") as file:
         rows = sum(1 for _ in open_csv(file))
@@ -82,8 +89,8 @@ def run(vendor: str, path: Path) -> dict[str, object]:
                 for _ in people:
                     pass
         with clock.of("translate"):
-            size = _translate(database, planned, head)
-        clock.seconds["translate"] -= clock.seconds["read back"]
+            size = asyncio.run(_translate(clock, database, planned, head, sink))
+        clock.seconds["translate"] -= clock.seconds["read back"] + clock.seconds["send"]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
     return {"rows": rows, "stages": clock.seconds, "peak": peak, "bytes": size}
 
@@ -95,26 +102,24 @@ def _write(clock: Clock, database: Database, writer: chunk_writing.Writer) -> No
 
 def _batches(database: Database) -> Iterator[tuple[int, int, books.StoredContacts]]:
     for part, batch, _ in database.call(chunks.batches_of, DELIVERY):
-        found = database.call(chunks.numbers_of, chunks.place_in(DELIVERY, part, batch))
-        numbers = [no for _, no in found]
-        yield part, batch, books.StoredContacts(database, LIST, numbers, _length(database, numbers))
+        numbers, length, _ = database.call(books.batch_of, DELIVERY, part, batch)
+        yield part, batch, books.StoredContacts(database, LIST, numbers, length)
 
 
-def _length(database: Database, numbers: list[int]) -> int:
-    return sum(len(database.call(chunks.load, LIST, no).items) for no in (numbers[-1:])) + chunks.SIZE * (
-        len(numbers) - 1
-    )
-
-
-def _translate(database: Database, planned: Draft, head: ListHead) -> int:
-    size = 0
+async def _translate(clock: Clock, database: Database, planned: Draft, head: ListHead, sink: str) -> int:
+    """The bytes of all requests, each sent as soon as it is made."""
+    size, transport = 0, Transport()
     for _, request in rehearsed(planned, head, _batches(database)):
         encoded = encode(request)
-        if encoded.content is not None:
-            size += sum(map(len, encoded.content.chunks()))
+        length = encoded.content.length if encoded.content is not None else 0
+        with clock.of("send"):
+            reply = await transport.send(sink, encoded, [], 60.0)
+        assert json.loads(reply.body) == {"bytes": length}, "the vendor read something else"
+        size += length
         encoded.close()
+    await transport.close()
     return size
 
 
 if __name__ == "__main__":
-    print(json.dumps(run(sys.argv[1], Path(sys.argv[2]))))
+    print(json.dumps(run(sys.argv[1], Path(sys.argv[2]), sys.argv[3])))
