@@ -220,12 +220,13 @@ class Filling:
 
     def __init__(self, writer: Writer, planned: Draft, delivery_id: str) -> None:
         self._writer, self._planned, self._delivery_id = writer, planned, delivery_id
+        self._judge = planned.judge
         self._refused = Place(delivery_id, rest=REFUSED)
         self._place = Place(delivery_id)
 
     def put(self, contact: Contact, seq: int | None = None) -> None:
         """`seq` is that of a contact that is on the list already."""
-        faults = self._planned.examine(contact)
+        faults = self._judge(contact).faults
         if faults:
             place, mark = self._refused, Mark(Outcome.REJECTED, None, faults, None, True)
         else:

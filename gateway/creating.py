@@ -82,7 +82,7 @@ def plan(host: Host, tenant: Tenant, head: ListHead, intake: Intake, reroutings:
         raise Problem("list.empty", "send at least one contact")
     check_head(host, tenant, head, reroutings)
     router = Router(tenant, head, intake.kept, reroutings)
-    profiles = profiles_of(router, intake.contacts())
+    profiles = profiles_of(router, intake)
     refuse_missing_targets(tenant, profiles, reroutings)
     now = datetime.now(UTC)
     drafts = {

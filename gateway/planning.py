@@ -8,11 +8,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from gateway.canonical import Contact, Fault, ListHead, LossEntry, Mode, Profile
-from gateway.contract import ActivationKind, AnyAdapter, Examination, Plan, Settings
+from gateway.contract import ActivationKind, AnyAdapter, Plan, Settings
 from gateway.examining import Examiner
-from gateway.ingest import ProfileBuilder
+from gateway.ingest import Intake, ProfileBuilder
 from gateway.problem import ErrorItem, Problem, pointer
-from gateway.routing import NO_REROUTINGS, Asked, Reroutings, asks, describe, destinations_for
+from gateway.routing import NO_REROUTINGS, Asked, Reroutings, asks_of, describe, destinations_for
 from gateway.settings import Destination, Tenant, explain
 
 _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -49,14 +49,14 @@ class Router:
 
     def __init__(self, tenant: Tenant, head: ListHead, size: int, reroutings: Reroutings = NO_REROUTINGS) -> None:
         self._tenant, self._head, self._size, self.reroutings = tenant, head, size, reroutings
-        self._by_number, self._by_tag = asks(tenant, head, reroutings)
+        self.asks = asks_of(tenant, head, reroutings)
         self._known: dict[tuple[str, str | None], Chain] = {}
 
     def chain_of(self, contact: Contact) -> Chain:
         """The same for all contacts of a country and a tag, unless a share of the numbers goes elsewhere."""
-        if self._by_number:
+        if self.asks.number:
             return self._ask(contact)
-        kind = contact.region, contact.tag if self._by_tag else None
+        kind = contact.region, contact.tag if self.asks.tag else None
         chain = self._known.get(kind)
         if chain is None:
             chain = self._ask(contact)
@@ -69,8 +69,12 @@ class Router:
         return destinations_for(self._tenant, asked, self.reroutings)
 
 
-def profiles_of(router: Router, contacts: Iterable[Contact]) -> dict[Chain, Profile]:
+def profiles_of(router: Router, intake: Intake) -> dict[Chain, Profile]:
     """The profile of the contacts of each chain, in the order of their first contacts."""
+    contacts = intake.contacts()
+    if not any(router.asks):
+        first = next(contacts, None)
+        return {} if first is None else {router.chain_of(first): intake.profile()}
     builders: dict[Chain, ProfileBuilder] = {}
     for contact in contacts:
         chain = router.chain_of(contact)
@@ -178,8 +182,9 @@ class Draft:
                 [_list_fault(destination, one) for one in of_list.faults],
             )
         self.plan: Plan = adapter.how(head, profile, self.options, destination.limits)
-        self._examiner = Examiner(adapter, head, profile, self.options)
-        self._examiner.report.add_list(of_list.losses)
+        self.judge = Examiner(adapter, head, profile, self.options)
+        """As `examine`, with the losses of this contact."""
+        self.judge.report.add_list(of_list.losses)
         self.carried, self.parts = 0, 0
         self._room = self._batch = self._in_batch = 0
 
@@ -190,11 +195,7 @@ class Draft:
 
     def examine(self, contact: Contact) -> tuple[Fault, ...]:
         """Why this destination refuses the contact; nothing when it is carried, its losses being counted."""
-        return self._examiner(contact).faults
-
-    def judge(self, contact: Contact) -> Examination:
-        """As `examine`, with the losses of this contact."""
-        return self._examiner(contact)
+        return self.judge(contact).faults
 
     def next_place(self) -> tuple[int, int]:
         """(part, batch) of the next contact that is carried, both counted from 1."""
@@ -208,7 +209,7 @@ class Draft:
 
     @property
     def losses(self) -> list[LossEntry]:
-        return self._examiner.report.entries()
+        return self.judge.report.entries()
 
 
 def draft(destination: Destination, fallbacks: Chain, head: ListHead, profile: Profile, now: datetime) -> Draft:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from gateway.canonical import Contact, ListHead
 from gateway.settings import RouteIn, Tenant, When
@@ -92,12 +92,23 @@ def destinations_for(tenant: Tenant, asked: Asked, reroutings: Reroutings = NO_R
     return _rerouted(named, reroutings, asked) if reroutings else named
 
 
-def asks(tenant: Tenant, head: ListHead, reroutings: Reroutings) -> tuple[bool, bool]:
-    """Whether it depends on a contact's number, and on its tag, where it goes."""
+class Asks(NamedTuple):
+    """What of a contact it depends on where it goes: whether on its country, its tag, or its very number."""
+
+    country: bool
+    tag: bool
+    number: bool
+
+
+def asks_of(tenant: Tenant, head: ListHead, reroutings: Reroutings) -> Asks:
+    """What the routes ask of this list's contacts, and those that stand in."""
     routes = tenant.routes if head.destination is None else ()
     share = any(rule.mode == "percent" for rule in reroutings.values())
-    by_number = share or any(route.when.percent is not None for route in routes)
-    return by_number, any(route.when.tag is not None for route in routes)
+    return Asks(
+        any(route.when.country is not None for route in routes),
+        any(route.when.tag is not None for route in routes),
+        share or any(route.when.percent is not None for route in routes),
+    )
 
 
 def _rerouted(named: tuple[str, ...], reroutings: Reroutings, asked: Asked) -> tuple[str, ...]:

@@ -97,10 +97,12 @@ class Intake:
         rejected: Spool[Rejected],
         repeats: Repeats,
         barred: Places | None = None,
+        known: ProfileBuilder | None = None,
     ) -> None:
         self.info, self.received = info, len(contacts) + len(rejected)
         self.valid = len(contacts)
         self._contacts, self._rejected, self._repeats, self._barred = contacts, rejected, repeats, barred or Places()
+        self._known = known
 
     def rows(self) -> Iterator[Taken]:
         """Every row in the order of the file, contacts with their settled keys."""
@@ -112,9 +114,22 @@ class Intake:
 
     def contacts(self) -> Iterator[Contact]:
         """The contacts to be sent, in the order of the file."""
-        if not self._barred and next(self._repeats.fates(), None) is None:
+        if self._all_are_sent:
             return iter(self._contacts)
         return (contact for outcome, contact in self._judged() if outcome is Outcome.PENDING)
+
+    @property
+    def _all_are_sent(self) -> bool:
+        return not self._barred and next(self._repeats.fates(), None) is None
+
+    def profile(self) -> Profile:
+        """That of the contacts to be sent."""
+        if self._known is not None and self._all_are_sent:
+            return self._known.profile()
+        builder = ProfileBuilder()
+        for contact in self.contacts():
+            builder.add(contact)
+        return builder.profile()
 
     @property
     def kept(self) -> int:
@@ -124,7 +139,7 @@ class Intake:
     def _judged(self) -> Iterator[tuple[Outcome, Contact]]:
         fates = self._repeats.fates()
         at, key = next(fates, (-1, None))
-        if at < 0 and not self._barred:
+        if self._all_are_sent:
             yield from zip(repeat(Outcome.PENDING), self._contacts, strict=False)
             return
         for place, contact in enumerate(self._contacts):
@@ -147,6 +162,7 @@ def collect(
 ) -> Intake:
     """Read a source to its end. Raises SourceError where the file breaks off the reading."""
     contacts, rejected, repeats, barred = Spool(Contact), Spool(Rejected), Repeats(policy), Places()
+    known = ProfileBuilder()
     for phone, key in earlier.numbers():
         repeats.add(phone, key)
     repeats.begin()
@@ -155,6 +171,7 @@ def collect(
         taken = normaliser.take(raw)
         if isinstance(taken, Contact):
             contacts.append(taken)
+            known.add(taken)
             repeats.add(taken.phone, taken.key)
             block.append(taken.phone)
             if len(block) >= BLOCK:
@@ -162,4 +179,4 @@ def collect(
         else:
             rejected.append(taken)
     barred.add(len(contacts), block, suppressed)
-    return Intake(source.info, contacts, rejected, repeats, barred)
+    return Intake(source.info, contacts, rejected, repeats, barred, known)

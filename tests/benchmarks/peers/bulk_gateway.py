@@ -21,7 +21,7 @@ from gateway import memory
 from gateway.bookkeeping import Filling
 from gateway.canonical import ListHead
 from gateway.encoding import encode
-from gateway.ingest import Normaliser, ProfileBuilder, collect, open_csv
+from gateway.ingest import Normaliser, collect, open_csv
 from gateway.planning import Draft, draft
 from gateway.previewing import rehearsed
 from gateway.registry import load
@@ -66,10 +66,7 @@ def run(vendor: str, path: Path, sink: str) -> dict[str, object]:
     clock.seconds["validate and normalise"] -= clock.seconds["decode and parse"]
     head = ListHead(name="Benchmark", destination=vendor)
     with clock.of("plan"):
-        builder = ProfileBuilder()
-        for contact in intake.contacts():
-            builder.add(contact)
-        planned = draft(destination, (), head, builder.profile(), datetime.now(UTC))
+        planned = draft(destination, (), head, intake.profile(), datetime.now(UTC))
     with tempfile.TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{Path(folder) / 'bench.db'}")
         database.call(schema.metadata.create_all)
