@@ -8,6 +8,7 @@ from gateway.canonical import Fault
 from gateway.canonical.faults import fault
 from gateway.ingest.calling_codes import Phone, phone_by_calling_code
 from gateway.ingest.spelling import LONGEST, digits, halves, parts, read_spelling, refusal
+from gateway.ingest.usual_spelling import phone_by_usual_spelling
 
 _NON_GEOGRAPHIC: Final = "001"
 
@@ -17,7 +18,7 @@ def normalise_phone(text: str, region: str | None) -> Phone | Fault:
 
     `region` is the ISO country of national numbers; None takes international numbers only. The fault has no column.
     """
-    found = phone_by_calling_code(text)
+    found = phone_by_calling_code(text) or phone_by_usual_spelling(text, region)
     if found is not None:
         return found
     if len(text) > LONGEST:

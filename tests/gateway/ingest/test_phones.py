@@ -4,25 +4,26 @@ import random
 
 import phonenumbers
 import pytest
-from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneNumberType
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneNumberFormat, PhoneNumberType
 
 from gateway.canonical import Fault
-from gateway.ingest import Phone, normalise_phone
+from gateway.ingest import Phone, normalise_phone, phones
 from gateway.ingest.calling_codes import phone_by_calling_code
+from gateway.ingest.usual_spelling import phone_by_usual_spelling
 
 KINDS = [kind for name, kind in vars(PhoneNumberType).items() if name.isupper() and isinstance(kind, int)]
 
 
-def by_library(text: str) -> Phone | None:
+def by_library(text: str, region: str | None = None) -> Phone | None:
     try:
-        number = phonenumbers.parse(text, None)
+        number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
         return None
-    if not phonenumbers.is_valid_number(number):
+    if number.extension or not phonenumbers.is_valid_number(number):
         return None
-    region = phonenumbers.region_code_for_number(number)
+    where = phonenumbers.region_code_for_number(number)
     e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    return Phone(e164, "" if region in (None, "001") else region)
+    return Phone(e164, "" if where in (None, "001") else where)
 
 
 def examples() -> list[str]:
@@ -67,12 +68,61 @@ def test_fast_path_agrees_with_the_library_on_every_example_of_every_region() ->
     assert sum(phone_by_calling_code(text) is not None for text in texts) > 0.8 * len(texts)
 
 
-def test_fast_path_agrees_with_the_library_on_20_000_variations() -> None:
-    texts = variations(examples(), 20_000)
+def test_fast_path_agrees_with_the_library_on_100_000_variations() -> None:
+    texts = variations(examples(), 100_000)
     assert {text: answer_of(text) for text in texts} == {text: by_library(text) for text in texts}
     quick = [text for text in texts if phone_by_calling_code(text) is not None]
-    assert len(quick) > 5_000
+    assert len(quick) > 25_000
     assert {text: phone_by_calling_code(text) for text in quick} == {text: by_library(text) for text in quick}
+
+
+def spelled(number: int) -> list[tuple[str, str | None]]:
+    """Examples as people spell them at home and abroad, damaged or not, with a region that may be another one."""
+    chance = random.Random(20_261_121)
+    regions = sorted(phonenumbers.SUPPORTED_REGIONS)
+    known = {(region, kind): phonenumbers.example_number_for_type(region, kind) for region in regions for kind in KINDS}
+    every = [(region, example) for (region, _), example in known.items() if example is not None]
+    found: list[tuple[str, str | None]] = []
+    for _ in range(number):
+        region, example = chance.choice(every)
+        code = str(example.country_code)
+        form = chance.choice((PhoneNumberFormat.NATIONAL, PhoneNumberFormat.NATIONAL, PhoneNumberFormat.INTERNATIONAL))
+        text = phonenumbers.format_number(example, form).removeprefix(chance.choice(("", "+")))
+        text = chance.choice(("", "", "", "", code, "0", "00", "1", "011", "8", "0015", " (")) + text
+        letters = list(text)
+        for _ in range(chance.choice((0, 0, 1, 1, 2, 4))):
+            place = chance.randrange(len(letters))
+            letters[place] = chance.choice("0123456789") if letters[place].isdigit() else letters[place]
+        if chance.random() < 0.1:
+            letters.insert(chance.randrange(len(letters) + 1), chance.choice("0123456789 -()"))
+        elif chance.random() < 0.1:
+            letters.pop(chance.randrange(len(letters)))
+        sisters = [*COUNTRY_CODE_TO_REGION_CODE[example.country_code], region, region]
+        where = chance.choice([*sisters, *sisters, chance.choice(regions), None])
+        found.append(("".join(letters), None if where == "001" else where))
+    return found
+
+
+def test_usual_spellings_agree_with_the_library_on_100_000_of_them() -> None:
+    cases = spelled(100_000)
+    quick = {case: found for case in cases if (found := phone_by_usual_spelling(*case)) is not None}
+    assert len(quick) > 15_000
+    assert quick == {case: by_library(*case) for case in quick}
+
+
+def test_usual_spellings_are_read_as_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what is quick, and without it: the same answer, faults included."""
+    cases = spelled(20_000)
+    found = {case: normalise_phone(*case) for case in cases}
+    monkeypatch.setattr(phones, "phone_by_calling_code", lambda _: None)
+    monkeypatch.setattr(phones, "phone_by_usual_spelling", lambda _, __: None)
+    assert found == {case: normalise_phone(*case) for case in cases}
+
+
+@pytest.mark.parametrize("blanks", [49, 50, 51])
+def test_a_usual_spelling_may_be_no_longer_than_any_other(blanks: int) -> None:
+    text = "+55" + " " * blanks + "11999990001"
+    assert isinstance(normalise_phone(text, None), Phone) is (len(text) <= 64)
 
 
 MOBILE = Phone("+5511999990001", "BR")
