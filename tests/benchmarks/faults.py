@@ -97,7 +97,7 @@ async def _many(lane: Lane, peers: dict[str, Started], upstream: int, operations
         rows.append([name, f"{done}", f"{ledger['twice']}", f"{missing}", f"{extra}"])
         if name == "gateway":
             wrong = ledger["twice"] + missing + extra
-            lane.goals.append(Goal(f"twice or lost in {done} operations", "0", f"{wrong}", wrong == 0))
+            lane.goals.append(Goal(f"twice or lost in {done} operations", "0", f"{wrong}", 1 + wrong))
         await _ask(upstream, "/fault", "PUT")
     lane.tables.append(Table("One fault in a hundred", rows))
 

@@ -14,7 +14,7 @@ from tests.benchmarks.loading import load
 from tests.benchmarks.machine import CORES, free_port, resident, start
 from tests.benchmarks.peers import installing
 from tests.benchmarks.peers.gateways import PEERS, Started
-from tests.benchmarks.results import Goal, Lane, Table, spread
+from tests.benchmarks.results import Lane, Table, at_most, spread
 
 ABOUT = """\
 Seconds from the start of the process to the first answered call, resident memory after some idle seconds (before any
@@ -51,8 +51,8 @@ async def measure(full: bool) -> Lane:
         rows.append([name, spread(first), spread(memory, "{:.0f}"), packages, size])
     lane.tables.append(Table("Processes", rows))
     soonest, held = (median(one) for one in found["gateway"])
-    lane.goals.append(Goal("first answer", "< 1 s", f"{soonest:.2f} s", soonest < 1))
-    lane.goals.append(Goal("idle worker", "< 80 MB", f"{held * 1.048576:.0f} MB", held * 1.048576 < 80))
+    lane.goals.append(at_most("first answer", 1, soonest, "s"))
+    lane.goals.append(at_most("idle worker", 80, held * 1.048576, "MB", "{:.1f}"))
     return lane
 
 

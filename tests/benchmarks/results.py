@@ -1,6 +1,5 @@
 """What the lanes found, as data, and the page that is made of it."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,12 +26,26 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What was to be reached, what was, and whether that is enough."""
+    """What was to be reached, and what was. `off`: how many times too much it is, or too little; up to 1 is met."""
 
     what: str
     goal: str
     found: str
-    met: bool
+    off: float
+
+    @property
+    def verdict(self) -> str:
+        return "met" if self.off <= 1 else f"**missed**, {self.off:.2g} times"
+
+
+def at_most(what: str, limit: float, found: float, unit: str, form: str = "{:.2f}") -> Goal:
+    """A goal that a smaller figure meets."""
+    return Goal(what, f"<= {limit:g} {unit}", f"{form.format(found)} {unit}", found / limit)
+
+
+def at_least(what: str, limit: float, found: float, unit: str, form: str = "{:.0f}") -> Goal:
+    """A goal that a larger figure meets."""
+    return Goal(what, f">= {limit:g} {unit}", f"{form.format(found)} {unit}", limit / max(found, 1e-9))
 
 
 @dataclass(slots=True)
@@ -49,7 +62,7 @@ class Lane:
         parts = [f"## {self.title}", self.about, *(table.markdown() for table in self.tables)]
         if self.goals:
             rows = [["goal", "wanted", "found", ""]]
-            rows += [[one.what, one.goal, one.found, "met" if one.met else "**missed**"] for one in self.goals]
+            rows += [[one.what, one.goal, one.found, one.verdict] for one in self.goals]
             parts.append(Table("Goals", rows).markdown())
         parts += [f"- {note}" for note in self.notes]
         return "\n\n".join(parts)
@@ -82,10 +95,3 @@ def write_page(lanes: Sequence[Lane], command: str, path: Path = PAGE) -> None:
     facts = "\n".join(f"- {name}: {value}" for name, value in machine.described().items())
     head = HEAD.format(command=command, date=datetime.now(UTC).date().isoformat(), machine=facts)
     path.write_text("\n\n".join([head.strip(), *(lane.markdown() for lane in lanes)]) + "\n", encoding="utf-8")
-
-
-def dump(lane: Lane) -> str:
-    """A lane's results as JSON, for other programs."""
-    tables = [{"title": one.title, "rows": one.rows} for one in lane.tables]
-    goals = [{"what": one.what, "goal": one.goal, "found": one.found, "met": one.met} for one in lane.goals]
-    return json.dumps({"title": lane.title, "tables": tables, "goals": goals, "notes": lane.notes})
