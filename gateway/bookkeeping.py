@@ -119,10 +119,15 @@ def write_receipt(
     batch: int,
     receipt: Receipt,
     remote: RemoteList,
+    *,
+    alike: bool = False,
 ) -> str:
-    """As `apply_receipt`, without looking at what there is then; the time at which the list changed."""
+    """As `apply_receipt`, without looking at what there is then; the time at which the list changed.
+
+    `alike`: it is known that no contact of the batch has a mark of its own.
+    """
     rest = _mark(Item(receipt.rest), receipt)
-    if receipt.items or not chunks.settle_whole(connection, delivery_id, part, batch, rest):
+    if receipt.items or not chunks.settle_whole(connection, delivery_id, part, batch, rest, alike=alike):
         for of_list, no in chunks.numbers_of(connection, chunks.place_in(delivery_id, part, batch)):
             chunks.decide(connection, of_list, no, rest, lambda contact: _mark_of(contact, receipt))
     stored.save_remote(connection, delivery_id, part, remote)

@@ -94,6 +94,11 @@ class Parcel:
         now = datetime.fromisoformat(self.now)
         return Job(head=draft.head, profile=draft.profile, options=draft.options, key=key, now=now, start=start)
 
+    @property
+    def alike(self) -> bool:
+        """Whether no contact that is sent has a mark of its own."""
+        return all(row["marks"] is None for row in self.rows if row["batch"] is not None)
+
     def outcomes(self, receipt: Receipt) -> tuple[Counts, Counts, int]:
         """Of the list and of its delivery; and how many contacts the adapter or the vendor refused."""
         whole: Counter[str] = Counter()
@@ -200,6 +205,8 @@ class _Trip:
     ending: bool = False
     """Whether the answer is just being kept."""
     _delivery: StoredDelivery | None = None
+    _only: dict[str, Any] = field(default_factory=dict)
+    """What is recorded of the first request, as long as it is the only one."""
     _held: tuple[int, Verdict, Reply | None, str] | None = None
 
     async def go(self) -> Delivered | Created | None:
@@ -251,6 +258,7 @@ class _Trip:
 
     async def intend(self, step: Step[Any], encoded: Encoded, account: str, limits: Limits) -> int | float:
         if self.stored.is_set():
+            self._only = {}
             await self._flush()
             return await self._recorder.intend(step, encoded, account, limits)
         self.beginning = True
@@ -301,7 +309,9 @@ class _Trip:
         self._delivery = books.store_draft(
             connection, created.list_id, parcel.delivery_id, draft, created.operation_id, parcel.now
         )
-        attempt = attempts.leave(connection, self._purpose, owner, account, limits, request)
+        now = timestamp()
+        self._only = {**request, "started_at": now}
+        attempt = attempts.leave(connection, self._purpose, owner, account, limits, request, now)
         if isinstance(attempt, float):
             raise LongWay
         return attempt
@@ -312,10 +322,10 @@ class _Trip:
         if not work.end_own(connection, created.operation_id, owner):
             raise Displaced
         assert self._held is not None
-        attempts.conclude(connection, *self._recorder.told(*self._held, settled=True))
-        delivery_id, receipt = self.parcel.delivery_id, opened.receipt
-        now = books.write_receipt(connection, created.list_id, delivery_id, 1, 1, receipt, opened.remote)
-        shown = attempts.latest_of(connection, delivery_id, ATTEMPTS_SHOWN)
+        told = attempts.conclude(connection, *self._recorder.told(*self._held, settled=True))
+        delivery_id, receipt, alike = self.parcel.delivery_id, opened.receipt, self.parcel.alike
+        now = books.write_receipt(connection, created.list_id, delivery_id, 1, 1, receipt, opened.remote, alike=alike)
+        shown = [self._only | told] if self._only else attempts.latest_of(connection, delivery_id, ATTEMPTS_SHOWN)
         body = self._resource(opened, now, shown).model_dump_json().encode()
         if self.key is not None and self.ending:
             keys.keep_answer(connection, self.tenant.name, self.key.text, 201, {"Location": created.href}, body)

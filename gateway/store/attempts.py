@@ -66,7 +66,13 @@ def intend(
 
 
 def leave(
-    connection: Connection, purpose: Purpose, owner: str, account: str, limits: Limits, request: Mapping[str, str]
+    connection: Connection,
+    purpose: Purpose,
+    owner: str,
+    account: str,
+    limits: Limits,
+    request: Mapping[str, str],
+    now: str | None = None,
 ) -> int | float:
     """As `intend`, for an operation that this very transaction has made."""
     wait = _take_turn(connection, account, limits)
@@ -80,7 +86,7 @@ def leave(
         "batch": purpose.batch,
         "purpose": purpose.verb,
         "round": purpose.round,
-        "started_at": timestamp(),
+        "started_at": now or timestamp(),
     }
     return int(_ADD(connection, **values, **request).value())
 
@@ -165,8 +171,8 @@ def conclude(
     reply: str | None,
     answer: Reply | None,
     detail: str,
-) -> None:
-    """Record what came of an attempt."""
+) -> dict[str, Any]:
+    """Record what came of an attempt: what its row says of that now."""
     values = {
         "verdict": verdict.value,
         "status": status,
@@ -176,6 +182,7 @@ def conclude(
         "finished_at": timestamp(),
     }
     _CONCLUDE(connection, attempt_id=attempt_id, **values)
+    return values
 
 
 STOPPED: Final = "the gateway was stopped while this was under way"

