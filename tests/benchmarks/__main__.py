@@ -36,7 +36,7 @@ def quiet() -> bool:
 def main() -> int:
     """0 when everything was measured, whatever came of it; 1 when the machine is busy."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("--full", action="store_true", help="the whole sizes: hours, not minutes")
+    parser.add_argument("--full", action="store_true", help="the whole sizes: most of an hour")
     parser.add_argument("lanes", nargs="*", metavar="LANE", help=f"of {', '.join(LANES)}; default: all, and the page")
     chosen = parser.parse_args()
     unknown = set(chosen.lanes) - set(LANES)

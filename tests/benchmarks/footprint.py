@@ -34,7 +34,7 @@ async def measure(full: bool) -> Lane:
             command = [sys.executable, "-m", "tests.benchmarks.upstream", str(port)]
             upstream = await start(command, port, CORES[1:] or CORES, Path(folder) / "upstream.log")
             stack.push_async_callback(upstream.stop)
-            for _ in range(7 if full else 3):
+            for _ in range(5 if full else 3):
                 for peer in PEERS:
                     if peer.name == "nginx":
                         continue

@@ -87,8 +87,8 @@ async def measure(full: bool) -> Lane:
     try:
         with tempfile.TemporaryDirectory() as folder:
             async with AsyncExitStack() as stack:
-                bench = await _start(Path(folder), stack, lane, 3.0 if full else 0.7)
-                for _, shape in itertools.product(range(7 if full else 3), MORE if full else SHAPES):
+                bench = await _start(Path(folder), stack, lane, 2.0 if full else 0.7)
+                for _, shape in itertools.product(range(5 if full else 3), MORE if full else SHAPES):
                     await bench.round(shape)
                 ladders = {
                     name: await bench.ladder(name)
