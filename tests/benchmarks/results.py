@@ -35,17 +35,17 @@ class Goal:
 
     @property
     def verdict(self) -> str:
-        return "met" if self.off <= 1 else f"**missed**, {self.off:.2g} times"
+        return "met" if self.off <= 1 else f"**missed**, {self.off:.2f} times"
 
 
 def at_most(what: str, limit: float, found: float, unit: str, form: str = "{:.2f}") -> Goal:
     """A goal that a smaller figure meets."""
-    return Goal(what, f"<= {limit:g} {unit}", f"{form.format(found)} {unit}", found / limit)
+    return Goal(what, f"<= {limit:g} {unit}".strip(), f"{form.format(found)} {unit}".strip(), found / limit)
 
 
 def at_least(what: str, limit: float, found: float, unit: str, form: str = "{:.0f}") -> Goal:
     """A goal that a larger figure meets."""
-    return Goal(what, f">= {limit:g} {unit}", f"{form.format(found)} {unit}", limit / max(found, 1e-9))
+    return Goal(what, f">= {limit:g} {unit}".strip(), f"{form.format(found)} {unit}".strip(), limit / max(found, 1e-9))
 
 
 @dataclass(slots=True)
