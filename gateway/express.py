@@ -94,11 +94,6 @@ class Parcel:
         now = datetime.fromisoformat(self.now)
         return Job(head=draft.head, profile=draft.profile, options=draft.options, key=key, now=now, start=start)
 
-    @property
-    def alike(self) -> bool:
-        """Whether no contact that is sent has a mark of its own."""
-        return all(row["marks"] is None for row in self.rows if row["batch"] is not None)
-
     def outcomes(self, receipt: Receipt) -> tuple[Counts, Counts, int]:
         """Of the list and of its delivery; and how many contacts the adapter or the vendor refused."""
         whole: Counter[str] = Counter()
@@ -323,8 +318,9 @@ class _Trip:
             raise Displaced
         assert self._held is not None
         told = attempts.conclude(connection, *self._recorder.told(*self._held, settled=True))
-        delivery_id, receipt, alike = self.parcel.delivery_id, opened.receipt, self.parcel.alike
-        now = books.write_receipt(connection, created.list_id, delivery_id, 1, 1, receipt, opened.remote, alike=alike)
+        delivery_id, receipt = self.parcel.delivery_id, opened.receipt
+        # nobody is suppressed here, so nobody who is sent has a mark
+        now = books.write_receipt(connection, created.list_id, delivery_id, 1, 1, receipt, opened.remote, alike=True)
         shown = [self._only | told] if self._only else attempts.latest_of(connection, delivery_id, ATTEMPTS_SHOWN)
         body = self._resource(opened, now, shown).model_dump_json().encode()
         if self.key is not None and self.ending:

@@ -61,16 +61,8 @@ class Normaliser:
         contact = self._quick_cells(raw)
         if contact is not None:
             return contact
-        values: dict[str, Any] = {}
-        for place, name in layout.fields:
-            text = cells[place].strip()
-            if text:
-                values[name] = text
-        attributes = {}
-        for place, name in layout.attributes:
-            text = cells[place].strip()
-            if text:
-                attributes[name] = text
+        values: dict[str, Any] = {name: text for place, name in layout.fields if (text := cells[place].strip())}
+        attributes = {name: text for place, name in layout.attributes if (text := cells[place].strip())}
         if "priority" in values:
             # -1 is what the model refuses as no priority, whatever the cell held
             values["priority"] = int(values["priority"].removesuffix(".0")) if _is_number(values["priority"]) else -1

@@ -14,6 +14,7 @@ import httpx
 import psycopg
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.engine.default import DefaultDialect
 
 from gateway import opening, settings
 from gateway.contract.simulation import Ledger
@@ -196,3 +197,17 @@ def open_gateway(
             yield Gateway(url, known[0], path, stack)
 
     return opened
+
+
+@pytest.fixture
+def commits(monkeypatch: pytest.MonkeyPatch) -> list[None]:
+    """An entry for every commit from now on, whichever database it is of."""
+    counted: list[None] = []
+    real = DefaultDialect.do_commit
+
+    def count(dialect: DefaultDialect, connection: Any) -> None:
+        counted.append(None)
+        real(dialect, connection)
+
+    monkeypatch.setattr(DefaultDialect, "do_commit", count)
+    return counted

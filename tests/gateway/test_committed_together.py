@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection
-from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.exc import OperationalError
 
 from gateway.store.database import Database
@@ -49,15 +48,8 @@ async def at_once(database: Database, *pieces: tuple[Any, ...]) -> list[Any]:
     return await asyncio.gather(*waiting, return_exceptions=True)
 
 
-async def test_what_waits_is_one_commit(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    commits: list[None] = []
-    real = DefaultDialect.do_commit
-
-    def counted(dialect: DefaultDialect, connection: Any) -> None:
-        commits.append(None)
-        real(dialect, connection)
-
-    monkeypatch.setattr(DefaultDialect, "do_commit", counted)
+async def test_what_waits_is_one_commit(database: Database, commits: list[None]) -> None:
+    commits.clear()
     assert await at_once(database, ("a",), ("b",), ("c",)) == ["a", "b", "c"]
     assert len(commits) == 2, "that of the work which held it up, and one"
     assert await words(database) == ["a", "b", "c"]

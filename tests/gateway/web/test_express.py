@@ -5,7 +5,6 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.exc import OperationalError
 
 from gateway import express
@@ -139,17 +138,10 @@ async def test_the_answer_is_what_a_look_shows_when_the_vendor_refuses_some(
 
 
 async def test_it_takes_two_commits(
-    acme: httpx.AsyncClient, gateway: Gateway, ways: list[str], monkeypatch: pytest.MonkeyPatch
+    acme: httpx.AsyncClient, gateway: Gateway, ways: list[str], commits: list[None]
 ) -> None:
     await create(acme, "velip")
-    commits: list[None] = []
-    real = DefaultDialect.do_commit
-
-    def counted(dialect: DefaultDialect, connection: Any) -> None:
-        commits.append(None)
-        real(dialect, connection)
-
-    monkeypatch.setattr(DefaultDialect, "do_commit", counted)
+    commits.clear()
     answer = await acme.post(LISTS, json=a_list("velip"), headers={"Idempotency-Key": '"two-commits"'})
     assert (answer.status_code, ways[-1]) == (201, "short")
     assert len(commits) <= 2 + 1, "one more is the look for dead processes, once a second"
