@@ -1,8 +1,8 @@
 """What a delivery writes down: receipts, suppressions, fallbacks, plans. Each function is one transaction."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sqlalchemy import Connection, func, select
 
@@ -70,6 +70,8 @@ class StoredContacts:
 
 def _to_send(connection: Connection, list_id: str, number: int) -> list[Contact]:
     chunk = chunks.load(connection, list_id, number)
+    if not chunk.marks and not chunk.place.is_row:
+        return [cast("Contact", item) for _, item in chunk.items]
     return [
         item
         for seq, item in chunk.items
@@ -229,24 +231,37 @@ class Filling:
         self._refused = Place(delivery_id, rest=REFUSED)
         self._place = Place(delivery_id)
 
-    def put(self, contact: Contact, seq: int | None = None) -> None:
-        """`seq` is that of a contact that is on the list already."""
+    def put(self, contact: Contact, seq: int) -> None:
+        """A contact that is on the list already."""
         faults = self._judge(contact).faults
         if faults:
             place, mark = self._refused, Mark(Outcome.REJECTED, None, faults, None, True)
         else:
-            place, mark = self._next_place(), None
-        if seq is None:
-            self._writer.add(place, contact, mark)
-        else:
-            self._writer.add_at(seq, place, contact, mark)
+            place, mark = self._next_place(1)[0], None
+        self._writer.add_at(seq, place, contact, mark)
 
-    def _next_place(self) -> Place:
-        part, batch = self._planned.next_place()
+    def put_all(self, contacts: Sequence[Contact]) -> None:
+        """Contacts that are new on the list."""
+        begin = 0
+        for at, faults in self._judge.refusals(contacts).items():
+            self._carry(contacts[begin:at])
+            self._writer.add(self._refused, contacts[at], Mark(Outcome.REJECTED, None, faults, None, True))
+            begin = at + 1
+        self._carry(contacts[begin:])
+
+    def _carry(self, contacts: Sequence[Contact]) -> None:
+        begin = 0
+        while begin < len(contacts):
+            place, number = self._next_place(len(contacts) - begin)
+            self._writer.add_all(place, contacts[begin : begin + number])
+            begin += number
+
+    def _next_place(self, most: int) -> tuple[Place, int]:
+        part, batch, number = self._planned.next_places(most)
         if batch != self._place.batch or part != self._place.part:
             self._writer.close(self._place)
             self._place = Place(self._delivery_id, part, batch)
-        return self._place
+        return self._place, number
 
 
 REFUSED = Mark(Outcome.REJECTED, by_vendor=True)

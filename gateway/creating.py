@@ -1,9 +1,9 @@
 """Creating a list and appending to one: everything is planned and stored, durably, before anything is sent."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection
 
@@ -108,16 +108,15 @@ def check_head(host: Host, tenant: Tenant, head: ListHead, reroutings: Rerouting
 
 def fill(planned: Planned, writer: Writer, fillings: Mapping[Chain, Filling]) -> Iterator[list[dict[str, Any]]]:
     """Every row of the sender in its order, at its place: the chunks to be stored, a few at a time."""
-    for outcome, item in planned.intake.rows():
+    for outcome, items in planned.intake.runs():
         if outcome is not Outcome.PENDING:
-            writer.add(_ASIDE[outcome], item)
+            writer.add_all(_ASIDE[outcome], items)
         else:
-            assert isinstance(item, Contact)
-            chain = planned.router.chain_of(item)
-            if chain:
-                fillings[chain].put(item)
-            else:
-                writer.add(_UNROUTED, item)
+            for chain, contacts in planned.router.runs(cast("Sequence[Contact]", items)):
+                if chain:
+                    fillings[chain].put_all(contacts)
+                else:
+                    writer.add_all(_UNROUTED, contacts)
         if len(writer.rows) >= books.BLOCK:
             yield writer.take()
     writer.finish()

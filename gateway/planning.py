@@ -1,8 +1,9 @@
 """From a list and its routes to deliveries: who goes where, what is lost, what is refused, how it is cut. Pure."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 from pydantic import ValidationError
@@ -63,6 +64,14 @@ class Router:
             if len(self._known) < _MOST_KINDS:
                 self._known[kind] = chain
         return chain
+
+    def runs(self, contacts: Sequence[Contact]) -> Iterator[tuple[Chain, Sequence[Contact]]]:
+        """The contacts in their order, those that follow each other and go the same way together."""
+        if not any(self.asks):
+            yield self.chain_of(contacts[0]), contacts
+            return
+        for chain, run in groupby(contacts, self.chain_of):
+            yield chain, list(run)
 
     def _ask(self, contact: Contact) -> Chain:
         asked = Asked(self._tenant.name, self._head, self._size, contact)
@@ -183,7 +192,7 @@ class Draft:
             )
         self.plan: Plan = adapter.how(head, profile, self.options, destination.limits)
         self.judge = Examiner(adapter, head, profile, self.options)
-        """As `examine`, with the losses of this contact."""
+        """As `examine`, with the losses of this contact; many at once."""
         self.judge.report.add_list(of_list.losses)
         self.carried, self.parts = 0, 0
         self._room = self._batch = self._in_batch = 0
@@ -199,13 +208,19 @@ class Draft:
 
     def next_place(self) -> tuple[int, int]:
         """(part, batch) of the next contact that is carried, both counted from 1."""
+        return self.next_places(1)[:2]
+
+    def next_places(self, most: int) -> tuple[int, int, int]:
+        """(part, batch, number) of the next contacts that are carried: as many of them as go there together."""
         if self._room <= 0:
             self.parts, self._batch, self._in_batch = self.parts + 1, 1, 0
             self._room = self.plan.contacts_per_list
         elif self._in_batch >= self.plan.batch_size:
             self._batch, self._in_batch = self._batch + 1, 0
-        self._room, self._in_batch, self.carried = self._room - 1, self._in_batch + 1, self.carried + 1
-        return self.parts, self._batch
+        number = min(most, self._room, self.plan.batch_size - self._in_batch)
+        self._room, self._in_batch = self._room - number, self._in_batch + number
+        self.carried += number
+        return self.parts, self._batch, number
 
     @property
     def losses(self) -> list[LossEntry]:

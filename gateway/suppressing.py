@@ -28,10 +28,11 @@ from gateway.ingest import (
 )
 from gateway.ingest.charset import find_charset
 from gateway.ingest.columns import Layout
-from gateway.ingest.csv_source import seekable
+from gateway.ingest.csv_source import block_of, seekable
 from gateway.ingest.delimiter import check_delimiter, vote
 from gateway.ingest.json_values import as_sent, decode_item
 from gateway.ingest.phones import known_region
+from gateway.ingest.source import CsvBlock
 from gateway.ingest.table import Borrowed, Table
 from gateway.resources import Resource
 from gateway.store import suppressions as store
@@ -141,14 +142,14 @@ def _without_header(file: BinaryIO, delimiter: str | None, encoding: str | None,
     used = check_delimiter(delimiter) if delimiter is not None else vote(sample, len(chunk) < _SAMPLE, ())
     layout = Layout(("",), 0, (), (), {}, {}, False)
 
-    def rows() -> Iterator[CsvRow]:
+    def blocks() -> Iterator[CsvBlock]:
         file.seek(start)
-        for line, cells, plain in Table(Borrowed(file, codec, newline=""), used, limits, skip=0):
-            yield CsvRow(line, cells, layout, plain)
+        for rows in Table(Borrowed(file, codec, newline=""), used, limits, skip=0):
+            yield block_of(rows, layout)
 
-    if any(cell.strip() for cell in next(rows()).cells[1:]):
+    if any(cell.strip() for cell in next(blocks()).cells[0][1:]):
         raise refusal
-    return Source(SourceInfo(format="csv", charset=charset, delimiter=used), rows())
+    return Source(SourceInfo(format="csv", charset=charset, delimiter=used), blocks())
 
 
 async def add(

@@ -13,7 +13,7 @@ from adapters.exotel.csv_path import deliver
 from adapters.exotel.echoes import echo
 from adapters.exotel.exchanges import append, browse, check, create, delete, read, remove, rename, status
 from adapters.exotel.find import find
-from adapters.exotel.losses import examine, examine_list, ordinary
+from adapters.exotel.losses import ORDINARY, examine, examine_list
 from adapters.exotel.mapping import COLUMNS, FIELDS, NUMBER
 from adapters.exotel.paths import plan
 from adapters.exotel.settings import Credentials, ListOptions, Options
@@ -115,7 +115,7 @@ ADAPTER = Adapter(
     activation_note="start a campaign over the list at Exotel (POST /v2/accounts/{account_sid}/campaigns)",
     examine_list=examine_list,
     examine=examine,
-    ordinary=ordinary,
+    ordinary=ORDINARY,
     plan=plan,
     deliver=deliver,
     create=create,

@@ -9,7 +9,7 @@ from adapters.exotel.mapping import FIELDS, ONE_OF_FIVE, TAKEN, plain_name
 from adapters.exotel.paths import Way, way_of
 from adapters.exotel.settings import CustomField, Options
 from gateway.canonical import Contact, DuplicatePolicy, Fault, ListHead, Loss, LossKind, Profile
-from gateway.contract import Examination, dropped_fields, dropped_list_fields
+from gateway.contract import Examination, Ordinary, dropped_fields, dropped_list_fields
 
 _NEVER = FIELDS.uncarried()
 _UNSAFE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
@@ -58,9 +58,7 @@ def examine(head: ListHead, profile: Profile, options: Options, contact: Contact
     return Examination(tuple(losses), tuple(faults))
 
 
-def ordinary(_options: Options, _contact: Contact, text: str) -> bool:
-    """Nothing in the contact's values needs a look of its own."""
-    return text.isprintable()
+ORDINARY: Final[Ordinary[Options]] = Ordinary(lambda _options, text: text.isprintable())
 
 
 @lru_cache(maxsize=256)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from adapters.exotel.settings import CustomField
 from adapters.exotel.wire import ContactOut
 from adapters.toolkit.attribute_names import as_attributes
-from adapters.toolkit.cells import cells_of
+from adapters.toolkit.table import rows_of
 from gateway.canonical import Contact
 from gateway.contract import FieldTable, Job, RemoteContact, RemoteList, carried, dropped, partly
 
@@ -78,7 +78,7 @@ def column(field: str) -> Column:
 
 def csv_rows(contacts: Iterable[Contact], columns: tuple[Column, ...]) -> Iterator[Sequence[str | None]]:
     """The rows of an upload, `number` first, without the header."""
-    return map(cells_of(["phone", *(column.field for column in columns)]), contacts)
+    return rows_of(["phone", *(column.field for column in columns)], contacts)
 
 
 def to_record(contact: Contact, custom: CustomField) -> ContactOut:

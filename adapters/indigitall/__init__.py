@@ -9,7 +9,7 @@ https://documentation.iurny.com/docs/server-keys
 from datetime import datetime
 
 from adapters.indigitall.exchanges import append, check, deliver, plan
-from adapters.indigitall.mapping import FIELDS, VARIABLES, examine, examine_list, ordinary
+from adapters.indigitall.mapping import FIELDS, ORDINARY, VARIABLES, examine, examine_list
 from adapters.indigitall.settings import Credentials, ListOptions, Options
 from gateway.contract import (
     ActivationKind,
@@ -101,7 +101,7 @@ ADAPTER = Adapter(
     activation_note="Every accepted call messages people, at once or at `scheduleAt`; nothing is started afterwards.",
     examine_list=examine_list,
     examine=examine,
-    ordinary=ordinary,
+    ordinary=ORDINARY,
     plan=plan,
     deliver=deliver,
     append=append,

@@ -5,17 +5,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from adapters.indigitall.schedule import timing_faults, whole_seconds
 from adapters.indigitall.settings import Constant, Options, SlicingCondition
 from adapters.indigitall.wire import Layout, LayoutContact, ListedContact
-from adapters.toolkit.cells import cells_of
+from adapters.toolkit.table import rows_of
 from gateway.canonical import Contact, Fault, ListHead, Loss, LossKind, Profile
 from gateway.contract import (
     Examination,
     FieldRule,
     FieldTable,
+    Ordinary,
     by_option,
     carried,
     dropped,
@@ -116,18 +117,16 @@ def to_layout(shape: Shape, options: Options) -> Layout:
     )
 
 
-def to_rows(contacts: Iterable[Contact], shape: Shape) -> Iterator[list[str]]:
+def to_rows(contacts: Iterable[Contact], shape: Shape) -> Iterator[tuple[str | None, ...]]:
     """One row of cells for each contact, in the order of `shape.columns`."""
-    rest = cells_of([source for source, _ in shape.cells if source != "phone"])
-    for contact in contacts:
-        yield [contact.phone.removeprefix("+"), *[text or "" for text in rest(contact)]]
+    return rows_of([_digits, *(source for source, _ in shape.cells if source != "phone")], contacts)
 
 
 def to_items(contacts: Iterable[Contact], shape: Shape, options: Options) -> Iterator[ListedContact]:
     """The contacts of a JSON send, each with its own variables: what a layout would make of its row."""
     names = tuple(shape.columns.values())
     for cells in to_rows(contacts, shape):
-        row = dict(zip(names, cells, strict=True))
+        row = {name: text or "" for name, text in zip(names, cells, strict=True)}
         variables = {variable: _filled(template, row) for variable, template in shape.variables.items()}
         yield ListedContact(
             contact_code=row[shape.columns["phone"]],
@@ -136,9 +135,13 @@ def to_items(contacts: Iterable[Contact], shape: Shape, options: Options) -> Ite
         )
 
 
+def _digits(contact: Contact) -> str:
+    return contact.phone.removeprefix("+")
+
+
 def _cell(source: str) -> Callable[[Contact], str]:
     if source == "phone":
-        return lambda contact: contact.phone.removeprefix("+")
+        return _digits
     if source.startswith(_ATTRIBUTE):
         name = source.removeprefix(_ATTRIBUTE)
         return lambda contact: contact.attributes.get(name, "")
@@ -210,9 +213,11 @@ def examine(_head: ListHead, profile: Profile, options: Options, contact: Contac
     return Examination(losses, _unsafe_cells(contact, shape))
 
 
-def ordinary(_options: Options, _contact: Contact, text: str) -> bool:
-    """Nothing in the contact's values needs a look of its own."""
+def _ordinary_text(_options: Options, text: str) -> bool:
     return text.isprintable() and '"' not in text and "\\" not in text and "{{" not in text and "}}" not in text
+
+
+ORDINARY: Final = Ordinary(_ordinary_text)
 
 
 def _lost_attributes(contact: Contact, shape: Shape, options: Options) -> Iterator[Loss]:

@@ -7,7 +7,7 @@ https://docs.kore.ai/ai-for-service/apis/contact-center/api-list, read 2025-12. 
 
 from typing import TYPE_CHECKING
 
-from adapters.koreai.examination import examine, examine_list, ordinary
+from adapters.koreai.examination import ORDINARY, examine, examine_list
 from adapters.koreai.exchanges import append, create, find
 from adapters.koreai.mapping import FIELDS, RECORD_KEYS, START_NOTE, echo
 from adapters.koreai.settings import Credentials, ListOptions, Options
@@ -101,7 +101,7 @@ ADAPTER = Adapter(
     activation_note=START_NOTE,
     examine_list=examine_list,
     examine=examine,
-    ordinary=ordinary,
+    ordinary=ORDINARY,
     create=create,
     append=append,
     find=find,

@@ -2,20 +2,21 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Final
 
 from adapters.koreai.mapping import (
     FIELDS,
     KEY_ROOM,
     MAX_DESCRIPTION,
     MAX_NAME,
-    RESERVED,
     carries_reference,
+    is_reserved,
     single_blanks,
     units,
 )
 from adapters.koreai.settings import Options
 from gateway.canonical import Contact, ListHead, Loss, LossKind, Profile
-from gateway.contract import Examination, dropped_list_fields
+from gateway.contract import Examination, Ordinary, dropped_list_fields
 
 
 def examine_list(head: ListHead, _profile: Profile, _options: Options, _now: datetime) -> Examination:
@@ -29,10 +30,11 @@ def examine(_head: ListHead, _profile: Profile, options: Options, contact: Conta
     return Examination(losses=tuple(_of_attributes(contact, options)))
 
 
-def ordinary(options: Options, contact: Contact, text: str) -> bool:
-    """Nothing in the contact's values needs a look of its own."""
-    longest = options.value_length
-    return len(text) <= longest or all(len(value) <= longest for value in contact.attributes.values())
+def _has_short_values(options: Options, contact: Contact) -> bool:
+    return max(map(len, contact.attributes.values()), default=0) <= options.value_length
+
+
+ORDINARY: Final = Ordinary(lambda _options, _text: True, _has_short_values)
 
 
 def _of_text(head: ListHead) -> Iterator[Loss]:
@@ -56,7 +58,7 @@ def _of_text(head: ListHead) -> Iterator[Loss]:
 
 def _of_attributes(contact: Contact, options: Options) -> Iterator[Loss]:
     for name, value in contact.attributes.items():
-        if name.casefold() in RESERVED:
+        if is_reserved(name):
             yield Loss(f"attributes.{name}", LossKind.DROPPED, "the platform uses a record key of this name itself")
         elif len(value) > options.value_length:
             why = f"a value has at most {options.value_length} characters (option value_length)"

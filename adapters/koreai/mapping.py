@@ -4,6 +4,8 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Final
 
 from adapters.koreai.settings import Options
@@ -138,6 +140,15 @@ def to_new_list(job: Job[Options]) -> NewList:
     )
 
 
+_recorded: Final = attrgetter(*RECORD_KEYS)
+
+
+@lru_cache(maxsize=1024)
+def is_reserved(name: str) -> bool:
+    """Whether the vendor's own or our own keys leave no room for an attribute of this name."""
+    return name.casefold() in RESERVED
+
+
 def to_phone(phone: str, options: Options) -> str:
     return phone if options.phone_format == "plus" else phone.removeprefix("+")
 
@@ -146,14 +157,13 @@ def to_record(contact: Contact, options: Options) -> Record:
     """A contact as one flat record. Attributes under a reserved name stay behind (a loss, see `examination`)."""
     unique = contact.key if contact.id is None else contact.id
     record = {"phoneNumber": to_phone(contact.phone, options), "uniqueId": unique}
-    for field, key in RECORD_KEYS.items():
-        value = getattr(contact, field)
+    for key, value in zip(RECORD_KEYS.values(), _recorded(contact), strict=True):
         if value is not None:
             record[key] = value
     if contact.priority is not None:
         record["contactPriority"] = str(contact.priority)
     for name, value in contact.attributes.items():
-        if name.casefold() not in RESERVED:
+        if not is_reserved(name):
             record[name] = value[: options.value_length]
     return record
 

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 
 CHUNK_ROWS = 2_000
 
@@ -18,20 +19,21 @@ def csv_chunks(
     """The file's bytes in chunks of some 2 000 rows. Cells with the delimiter, a quote or a line break are quoted;
     None is an empty cell.
     """
+    rest = chain((header,), rows)
+    while some := list(islice(rest, CHUNK_ROWS)):
+        yield (_plain(some, delimiter, line_end) or _written(some, delimiter, line_end)).encode(encoding)
+
+
+def _plain(rows: list[Sequence[str | None]], delimiter: str, line_end: str) -> str:
+    """The rows without any quotes; "" where one is needed somewhere. A fifth of the work of csv.writer."""
+    cells = [[text or "" for text in row] for row in rows] if any(None in row for row in rows) else rows
+    text = line_end.join(map(delimiter.join, cells)) + line_end  # type: ignore[arg-type]
+    wanted = {sign: line_end.count(sign) * len(rows) for sign in "\r\n"} | {delimiter: sum(map(len, rows)) - len(rows)}
+    needless = '"' not in text and all(text.count(sign) == number for sign, number in wanted.items())
+    return text if needless and min(map(len, rows)) > 1 else ""  # an empty cell alone has quotes
+
+
+def _written(rows: list[Sequence[str | None]], delimiter: str, line_end: str) -> str:
     buffer = io.StringIO()
-    writer = csv.writer(buffer, delimiter=delimiter, lineterminator=line_end)
-    writer.writerow(header)
-    for number, row in enumerate(rows, start=1):
-        writer.writerow(row)
-        if number % CHUNK_ROWS == 0:
-            yield _take(buffer, encoding)
-    rest = _take(buffer, encoding)
-    if rest:
-        yield rest
-
-
-def _take(buffer: io.StringIO, encoding: str) -> bytes:
-    chunk = buffer.getvalue().encode(encoding)
-    buffer.seek(0)
-    buffer.truncate()
-    return chunk
+    csv.writer(buffer, delimiter=delimiter, lineterminator=line_end).writerows(rows)
+    return buffer.getvalue()

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from adapters.velip.deactivation import delete
 from adapters.velip.exchanges import browse, check, deliver, find, status
-from adapters.velip.fidelity import examine, examine_list, ordinary
+from adapters.velip.fidelity import ORDINARY, examine, examine_list
 from adapters.velip.mapping import EXPORT, FIELDS
 from adapters.velip.settings import Credentials, ListOptions, Options
 from gateway.canonical import ListHead, Profile
@@ -125,7 +125,7 @@ ADAPTER: Adapter[Credentials, Options] = Adapter(
     activation_note="start a campaign on the list in Velip's portal, or with passthrough CreateCampaign and cdlc_id",
     examine_list=examine_list,
     examine=examine,
-    ordinary=ordinary,
+    ordinary=ORDINARY,
     plan=plan,
     deliver=deliver,
     find=find,

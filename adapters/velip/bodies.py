@@ -1,14 +1,15 @@
 """The four input modes of CreateDestinationBase as request bodies. Files are made chunk by chunk."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from typing import Final
 
 from adapters.toolkit.csv_rows import csv_chunks
 from adapters.velip.fidelity import list_name
-from adapters.velip.mapping import Column, columns, to_record, to_row
+from adapters.velip.mapping import Column, columns, to_records, to_rows
 from adapters.velip.settings import Mode, Options
 from adapters.velip.wire import Endpoint, ListFields, Record
 from gateway.contract import Batch, Body, Contacts, Credential, File, Form, Job, Json, Multipart, Request, WireOut
@@ -16,6 +17,8 @@ from gateway.contract.requests import Pairs
 
 _TSID: Final = Credential("tsid")
 _CHUNK_ROWS: Final = 1_000
+_BETWEEN: Final = re.compile(r'"},{"(?=[a-z])')
+"""Stands between two records of text and nowhere inside: a letter follows on no quote that ends a text."""
 _ascii: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
 
@@ -51,7 +54,7 @@ class _Upload:
     charset: str
 
     def records(self) -> Iterator[Record]:
-        return (to_record(contact, self.table) for contact in self.people)
+        return to_records(self.people, self.table)
 
     def json(self) -> Body:
         return Json({"tsid": _TSID, **self.fields.model_dump(), "datajson": list(self.records())})
@@ -62,7 +65,7 @@ class _Upload:
 
     def csv_file(self) -> Body:
         def chunks() -> Iterator[bytes]:
-            rows = (to_row(contact, self.table) for contact in self.people)
+            rows = to_rows(self.people, self.table)
             return csv_chunks([column.key for column in self.table], rows, encoding=self.charset)
 
         return self._file("csv", "text/csv", chunks)
@@ -92,8 +95,8 @@ def _array(records: Iterable[Record]) -> Iterator[bytes]:
     remaining = iter(records)
     yield b"["
     lead = "\n"
-    for first in remaining:
-        chunk = chain((first,), islice(remaining, _CHUNK_ROWS - 1))
-        yield (lead + ",\n".join(map(_ascii, chunk))).encode("ascii")
+    while some := list(islice(remaining, _CHUNK_ROWS)):
+        lines = _BETWEEN.sub('"},\n{"', _ascii(some)[1:-1])
+        yield (lead + lines).encode("ascii")
         lead = ",\n"
     yield b"\n]"

@@ -9,7 +9,7 @@ from typing import Final
 from adapters.velip.mapping import FIELDS, columns
 from adapters.velip.settings import Mode, Options
 from gateway.canonical import Contact, Fault, ListHead, Loss, LossKind, Profile
-from gateway.contract import Examination, dropped_fields, dropped_list_fields
+from gateway.contract import Examination, Ordinary, dropped_fields, dropped_list_fields
 
 _UNCARRIED: Final = FIELDS.uncarried()
 _UNSAFE_IN_CSV: Final = re.compile(r'[",\t\x00-\x1f\x7f]')
@@ -62,13 +62,17 @@ def examine(_head: ListHead, profile: Profile, options: Options, contact: Contac
     return Examination(_losses(profile, options, contact), tuple(_faults(profile, options, contact)))
 
 
-def ordinary(options: Options, contact: Contact, text: str) -> bool:
-    """Nothing in the contact's values needs a look of its own."""
-    if not (options.foreign_numbers or contact.phone.startswith(_BRAZIL)):
-        return False
+def _ordinary_text(options: Options, text: str) -> bool:
     return options.mode is not Mode.CSV or (
         text.isascii() and text.isprintable() and '"' not in text and "," not in text
     )
+
+
+def _ordinary_number(options: Options, contact: Contact) -> bool:
+    return options.foreign_numbers or contact.phone.startswith(_BRAZIL)
+
+
+ORDINARY: Final = Ordinary(_ordinary_text, _ordinary_number)
 
 
 def _losses(profile: Profile, options: Options, contact: Contact) -> tuple[Loss, ...]:

@@ -1,10 +1,11 @@
 """Canonical contacts and Velip's records, in both directions, driven by one table of columns."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
+from adapters.toolkit.table import Source, rows_of
 from adapters.velip.settings import KeySet, Options
 from adapters.velip.wire import ALIASES, COLUMNS, RECORD_KEYS, Record
 from gateway.canonical import Contact
@@ -74,28 +75,29 @@ def columns(options: Options, attributes: tuple[str, ...]) -> tuple[Column, ...]
     return tuple(Column(name, keys[name], source) for name, source in sources.items())
 
 
-def value(contact: Contact, source: str) -> str | None:
-    """The text that a contact has for a column's source; a contact without an id gives its derived key."""
-    if source == "phone":
-        return contact.phone.removeprefix("+")
-    if source == "id":
-        return contact.id or contact.key
-    if source == "full_name":
-        return " ".join(name for name in (contact.first_name, contact.last_name) if name) or None
-    if source.startswith("attributes."):
-        return contact.attributes.get(source.removeprefix("attributes."))
-    text: str | None = getattr(contact, source)
-    return text
+def _full_name(contact: Contact) -> str | None:
+    if contact.first_name and contact.last_name:
+        return f"{contact.first_name} {contact.last_name}"
+    return contact.first_name or contact.last_name or None
 
 
-def to_record(contact: Contact, table: Iterable[Column]) -> Record:
-    """The contact as a JSON record, without the columns for which it has nothing."""
-    return {column.key: text for column in table if (text := value(contact, column.source)) is not None}
+_MADE: Final[Mapping[str, Source]] = {
+    "phone": lambda contact: contact.phone.removeprefix("+"),
+    "id": lambda contact: contact.id or contact.key,
+    "full_name": _full_name,
+}
 
 
-def to_row(contact: Contact, table: Iterable[Column]) -> list[str]:
-    """The contact as the cells of a CSV row."""
-    return [value(contact, column.source) or "" for column in table]
+def to_rows(contacts: Iterable[Contact], table: Sequence[Column]) -> Iterator[tuple[str | None, ...]]:
+    """The contacts as the cells of CSV rows. A contact without an id gives its derived key."""
+    return rows_of([_MADE.get(column.source, column.source) for column in table], contacts)
+
+
+def to_records(contacts: Iterable[Contact], table: Sequence[Column]) -> Iterator[Record]:
+    """The contacts as JSON records, without the columns for which they have nothing."""
+    keys = [column.key for column in table]
+    for cells in to_rows(contacts, table):
+        yield {key: text for key, text in zip(keys, cells, strict=True) if text is not None}
 
 
 def from_record(record: Mapping[str, str] | Sequence[str] | str, table: Iterable[Column]) -> dict[str, Any]:

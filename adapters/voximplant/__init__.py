@@ -8,7 +8,7 @@ API has no version number and no changelog of its own. The adapter's README has 
 
 from adapters.voximplant import exchanges, findings, upkeep
 from adapters.voximplant.columns import TASK_PRIORITY, TASK_UUID, TEXT_COLUMNS
-from adapters.voximplant.fields import FIELDS, examine, examine_list, ordinary
+from adapters.voximplant.fields import FIELDS, ORDINARY, examine, examine_list
 from adapters.voximplant.mapping import echo
 from adapters.voximplant.settings import Credentials, ListOptions, Options
 from adapters.voximplant.tokens import token
@@ -107,7 +107,7 @@ ADAPTER = Adapter(
     activation_note="a delivered list dials at once, or from schedule.start_at on, within schedule.daily_window",
     examine_list=examine_list,
     examine=examine,
-    ordinary=ordinary,
+    ordinary=ORDINARY,
     deliver=exchanges.deliver,
     append=exchanges.append,
     find=findings.find,

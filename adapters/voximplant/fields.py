@@ -3,6 +3,7 @@
 import re
 from datetime import datetime
 from functools import lru_cache
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from adapters.voximplant.columns import TASK_PRIORITY, TASK_UUID, TEXT_COLUMNS, is_reserved
@@ -14,6 +15,7 @@ from gateway.canonical import Contact, Fault, ListHead, Loss, LossKind, Profile
 from gateway.contract import (
     Examination,
     FieldTable,
+    Ordinary,
     by_option,
     carried,
     dropped,
@@ -74,15 +76,21 @@ def examine(head: ListHead, _profile: Profile, options: Options, contact: Contac
     return Examination(_losses(head, options, contact), _faults(options, contact))
 
 
-def ordinary(options: Options, contact: Contact, text: str) -> bool:
-    """Nothing in the contact's values needs a look of its own."""
+def _ordinary_text(options: Options, text: str) -> bool:
     return (
         text.isprintable()
         and ("\\" not in text or options.escape is not None)
         and (text.isascii() or options.encoding == "UTF-8")
-        and (contact.id is None or task_uuid(contact.key) == contact.id)
-        and (contact.time_zone is None or _known(contact.time_zone))
     )
+
+
+def _ordinary_contact(_options: Options, contact: Contact) -> bool:
+    return (contact.id is None or task_uuid(contact.key) == contact.id) and (
+        contact.time_zone is None or _known(contact.time_zone)
+    )
+
+
+ORDINARY: Final = Ordinary(_ordinary_text, _ordinary_contact)
 
 
 def _losses(head: ListHead, options: Options, contact: Contact) -> tuple[Loss, ...]:

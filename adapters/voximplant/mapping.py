@@ -6,13 +6,13 @@ One set of names (`columns.py`) drives both directions, the field table and the 
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from adapters.toolkit.attribute_names import as_attributes
-from adapters.toolkit.cells import ATTRIBUTE, cells_of
 from adapters.toolkit.csv_rows import CHUNK_ROWS, csv_chunks
+from adapters.toolkit.table import ATTRIBUTE, Source, rows_of
 from adapters.voximplant.columns import (
     DEFAULT_TASK_PRIORITY,
     END_TIME,
@@ -39,7 +39,7 @@ class Column:
     """One column of the file: its name, and what fills it: a canonical field or attribute, or what is made for it."""
 
     name: str
-    source: str | Callable[[Contact], str]
+    source: Source
 
 
 def task_uuid(key: str) -> str:
@@ -66,18 +66,6 @@ def columns(job: Job[Options]) -> tuple[Column, ...]:
     return (*made, *_window_columns(job))
 
 
-def rows_of(layout: Sequence[Column], contacts: Iterable[Contact]) -> Iterator[Sequence[str | None]]:
-    """The cells of each contact, in the order of the columns."""
-    brought = [(place, column.source) for place, column in enumerate(layout) if isinstance(column.source, str)]
-    made = [(place, column.source) for place, column in enumerate(layout) if not isinstance(column.source, str)]
-    cells = cells_of([source for _, source in brought])
-    for contact in contacts:
-        row: list[str | None] = [*cells(contact)]
-        for place, make in made:
-            row.insert(place, make(contact))
-        yield row
-
-
 def _task_priority(contact: Contact) -> str:
     """An empty cell might count as "not a number", so the vendor's own default stands for no priority."""
     return str(DEFAULT_TASK_PRIORITY if contact.priority is None else contact.priority)
@@ -102,7 +90,7 @@ def file_chunks(job: Job[Options], contacts: Contacts) -> Iterator[bytes]:
     """The uploaded file: a header and a row for each contact, made as it is read."""
     layout = columns(job)
     header = [column.name for column in layout]
-    rows = rows_of(layout, contacts)
+    rows = rows_of([column.source for column in layout], contacts)
     options = job.options
     if options.escape is None or options.escape == '"':
         return csv_chunks(header, rows, delimiter=options.delimiter, encoding=options.encoding)
@@ -159,7 +147,7 @@ def to_contact(task: Task, options: Options) -> RemoteContact:
 def echo(job: Job[Options], contact: Contact) -> RemoteContact:
     """What `to_contact` makes of this contact's own row, before anybody works on it."""
     layout = columns(job)
-    (cells,) = rows_of(layout, [contact])
+    (cells,) = rows_of([column.source for column in layout], [contact])
     row = {column.name: text or "" for column, text in zip(layout, cells, strict=True)}
     hours = {"start_execution_time": row.get(START_TIME), "finish_execution_time": row.get(END_TIME)}
     task = Task.model_validate(

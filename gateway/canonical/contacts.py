@@ -35,7 +35,7 @@ class ContactIn(BaseModel):
     attributes: dict[AttributeName, AttributeValue] = Field(default_factory=dict, max_length=MAX_ATTRIBUTES)
 
 
-class Contact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+class Contact(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A valid contact, normalised. What adapters translate.
 
     `row` is the row of the sender's file (or the place in the JSON array, from 1). `key` is unique within the list and

@@ -50,9 +50,42 @@ def nobody_notices(adapter: AnyAdapter, options: Any, backwards: bool) -> None:
     for head in (samples.head(), samples.head(**samples.full_head(samples.NOW))):
         profile, report = profile_of(everybody), LossReport()
         examiner = Examiner(adapter, head, profile, options)
+        refused = []
         for one in everybody:
             wanted = adapter.examine(head, profile, options, one)
             assert examiner(one) == wanted, one
+            refused += [(one, wanted.faults)] if wanted.faults else []
             if not wanted.faults:
                 report.add_contact(wanted.losses)
         assert list(examiner.report.of_contacts.items()) == list(report.of_contacts.items())
+        for at_once in (1, 2, 3, len(everybody)):
+            together = Examiner(adapter, head, profile, options)
+            found = []
+            for start in range(0, len(everybody), at_once):
+                some = everybody[start : start + at_once]
+                found += [(some[place], faults) for place, faults in together.refusals(some).items()]
+            assert found == refused
+            assert list(together.report.of_contacts.items()) == list(report.of_contacts.items())
+
+
+def test_whoever_is_like_all_others_is_examined_with_them(adapter: AnyAdapter, simulation: Simulation) -> None:
+    """A block of contacts that fill the same: their losses are counted for each of them."""
+    options = adapter.options.model_validate(dict(simulation.options))
+    pattern, head = samples.country_of(adapter, options), samples.head()
+    alike = [samples.contact(row, phone=pattern.format(row), **samples.RICH) for row in range(1, 6)]
+    profile, report = profile_of(alike), LossReport()
+    for one in alike:
+        report.add_contact(adapter.examine(head, profile, options, one).losses)
+    examiner = Examiner(adapter, head, profile, options)
+    assert (examiner.refusals(alike[:2]), examiner.refusals(alike[2:])) == ({}, {})
+    assert list(examiner.report.of_contacts.items()) == list(report.of_contacts.items())
+    mixed = [*alike[:2], samples.contact(6, phone=pattern.format(6), **{**samples.RICH, "priority": None})]
+    alone, together = (Examiner(adapter, head, profile, options) for _ in range(2))
+    assert together.refusals(mixed) == {}
+    assert [alone(one).faults for one in mixed] == [(), (), ()]
+    assert together.report.of_contacts == alone.report.of_contacts
+    text = "".join(value for one in alike for value in (one.first_name or "", *one.attributes.values()))
+    ordinary = adapter.ordinary
+    if ordinary is not None and ordinary.text(options, text):
+        parts = (text[start : start + 3] for start in range(len(text)))
+        assert all(ordinary.text(options, part) for part in parts), "what is ordinary as a whole is so in its parts"

@@ -168,6 +168,18 @@ class Passthrough:
         return method == self.method and re.fullmatch(self.path, path) is not None
 
 
+@dataclass(frozen=True, slots=True)
+class Ordinary(Generic[O]):
+    """An ordinary contact has ordinary texts, and nothing else about it needs a look of its own.
+
+    `text`: (options, all texts of one contact or of many, but the phones, joined). If a text is ordinary, so are its
+    parts. `contact`: (options, contact), what its texts joined do not tell; None when there is nothing.
+    """
+
+    text: Callable[[O, str], bool]
+    contact: Callable[[O, Contact], bool] | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Adapter(Generic[C, O]):
     """One vendor. The functions are generators (see `exchange`) or pure; a verb that is None the vendor does not have.
@@ -195,9 +207,9 @@ class Adapter(Generic[C, O]):
 
     examine_list: Callable[[ListHead, Profile, O, datetime], Examination]
     examine: Callable[[ListHead, Profile, O, Contact], Examination]
-    ordinary: Callable[[O, Contact, str], bool] | None = None
-    """Whether `examine` finds no fault in this contact, and losses that depend on nothing but which of its fields are
-    filled: then it is asked once for all such contacts. (options, contact, all its texts but the phone joined)"""
+    ordinary: Ordinary[O] | None = None
+    """In which contacts `examine` finds no fault, and losses that depend on nothing but which of their fields are
+    filled: it is asked once for all of them that fill the same."""
 
     plan: Callable[[ListHead, Profile, O, Limits], Plan] | None = None
     deliver: Callable[[Job[O], Batch], Exchange[Opened]] | None = None

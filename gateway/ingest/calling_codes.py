@@ -91,6 +91,12 @@ _compiled: dict[tuple[str, int], tuple[_Region, ...]] = {}
 
 def phone_by_calling_code(text: str) -> Phone | None:
     """The number, when the text is a clean and valid `+<digits>`; None means that the library decides."""
+    region = region_by_calling_code(text)
+    return None if region is None else Phone(text, region)
+
+
+def region_by_calling_code(text: str) -> str | None:
+    """As `phone_by_calling_code`, its region alone: the number is the text."""
     key = text[:4], len(text)
     regions = _compiled.get(key)
     if regions is None:
@@ -98,9 +104,9 @@ def phone_by_calling_code(text: str) -> Phone | None:
     for name, leading, valid in regions:
         if leading is None:
             if valid(text):
-                return Phone(text, name)
+                return name
         elif leading(text):
-            return Phone(text, name) if valid(text) else None
+            return name if valid(text) else None
     return None
 
 

@@ -4,7 +4,7 @@ import codecs
 import itertools
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import BinaryIO, Final
 
@@ -13,8 +13,8 @@ from gateway.ingest.columns import Layout, map_columns, name_columns
 from gateway.ingest.delimiter import check_delimiter, told_delimiter, vote
 from gateway.ingest.magic import refuse_other_formats
 from gateway.ingest.problems import SourceError
-from gateway.ingest.source import CsvRow, RawRow, Source, SourceInfo, SourceLimits
-from gateway.ingest.table import Borrowed, Line, Table
+from gateway.ingest.source import CsvBlock, Source, SourceInfo, SourceLimits
+from gateway.ingest.table import Borrowed, Rows, Table
 
 _ESCAPED: Final = re.compile(r"'+[=+\-@\t\r]")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -44,7 +44,10 @@ def open_csv(
     told = told_delimiter(sample)
     used = stated or told or vote(sample, whole, set((mapping or {}).values()))
     rows = iter(Table(Borrowed(body, codec, newline=""), used, limits, skip=1 if told else 0))
-    layout = _read_header(rows, mapping, usual, limits)
+    header = next(rows, None)
+    if header is None:
+        raise SourceError("source.empty")
+    layout = layout_by(header.cells[0], mapping, usual, limits)
     first = next(rows, None)
     if first is None:
         raise SourceError("source.header_only")
@@ -57,7 +60,7 @@ def open_csv(
         ignored=layout.ignored,
         corrections=layout.corrections,
     )
-    return Source(info, _rows(first, rows, layout))
+    return Source(info, (block_of(some, layout) for some in itertools.chain((first,), rows)))
 
 
 def seekable(file: BinaryIO) -> BinaryIO:
@@ -79,13 +82,10 @@ def _sample(body: BinaryIO, codec: str) -> tuple[str, bool]:
     return codecs.getincrementaldecoder(codec)("strict").decode(chunk), len(chunk) < _SAMPLE
 
 
-def _read_header(
-    rows: Iterator[Line], mapping: Mapping[str, str] | None, usual: Mapping[str, str] | None, limits: SourceLimits
+def layout_by(
+    header: list[str], mapping: Mapping[str, str] | None, usual: Mapping[str, str] | None, limits: SourceLimits
 ) -> Layout:
-    """The layout by the first row that holds anything."""
-    _, header, _ = next(rows, (0, [], True))
-    if not header:
-        raise SourceError("source.empty")
+    """The layout of a file whose first row is this one."""
     names = name_columns(header)
     if len(names) > limits.columns:
         raise SourceError("source.too_many_columns", f"{len(names)} columns, at most {limits.columns}")
@@ -96,12 +96,14 @@ def _read_header(
     return map_columns(names, mapping, usual)
 
 
-def _rows(first: Line, rest: Iterator[Line], layout: Layout) -> Iterator[RawRow]:
-    unescape = layout.corrections
-    for line, cells, plain in itertools.chain((first,), rest):
-        if unescape:
-            cells = [cell if place == layout.phone else _unescape(cell) for place, cell in enumerate(cells)]
-        yield CsvRow(line, cells, layout, plain)
+def block_of(rows: Rows, layout: Layout) -> CsvBlock:
+    """The rows as this layout has them."""
+    cells = rows.cells
+    if layout.corrections:
+        cells = [
+            [cell if place == layout.phone else _unescape(cell) for place, cell in enumerate(row)] for row in cells
+        ]
+    return CsvBlock(layout, rows.lines, cells, rows.plain, rows.longest)
 
 
 def _unescape(text: str) -> str:

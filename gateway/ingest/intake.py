@@ -1,8 +1,9 @@
 """A whole list, however long: contacts with settled keys, rejected rows, duplicates and the profile."""
 
-import heapq
-from collections.abc import Collection, Iterable, Iterator
-from itertools import repeat
+from bisect import bisect
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import chain, islice
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -18,6 +19,13 @@ BLOCK: Final = 500
 
 Taken = tuple[Outcome, Contact | Rejected]
 """A row as it was taken in: `pending` when it is to be sent, else `rejected`, `duplicate` or `suppressed`."""
+Run = tuple[Outcome, Sequence[Contact | Rejected]]
+"""Rows that follow each other in the file and were taken in alike."""
+
+
+_get: Final = {name: attrgetter(name) for name in (*TEXT_FIELDS, "priority")}
+_attributes, _phone, _key, _row = map(attrgetter, ("attributes", "phone", "key", "row"))
+_NOTHING: Final = frozenset({None})
 
 
 class ProfileBuilder:
@@ -25,22 +33,26 @@ class ProfileBuilder:
 
     def __init__(self) -> None:
         self._count = 0
-        self._unseen = [*TEXT_FIELDS, "priority"]
+        self._unseen = list(_get)
         self._attributes: dict[str, None] = {}
 
     def add(self, contact: Contact) -> None:
         """Take one contact into account."""
         self._count += 1
-        for name in self._unseen:
-            if getattr(contact, name) is not None:
-                self._unseen = [name for name in self._unseen if getattr(contact, name) is None]
-                break
+        if any(_get[name](contact) is not None for name in self._unseen):
+            self._unseen = [name for name in self._unseen if _get[name](contact) is None]
         if not contact.attributes.keys() <= self._attributes.keys():
             self._attributes.update(dict.fromkeys(contact.attributes))
 
+    def add_all(self, contacts: Sequence[Contact]) -> None:
+        """As many contacts at once."""
+        self._count += len(contacts)
+        self._unseen = [name for name in self._unseen if set(map(_get[name], contacts)) <= _NOTHING]
+        self._attributes.update(dict.fromkeys(chain.from_iterable(map(_attributes, contacts))))
+
     def profile(self) -> Profile:
         """What is known so far."""
-        fields = {*TEXT_FIELDS, "priority"} - set(self._unseen)
+        fields = _get.keys() - set(self._unseen)
         if self._count:
             fields.add("phone")
         if self._attributes:
@@ -83,8 +95,11 @@ class Places:
     def __bool__(self) -> bool:
         return bool(self._bits)
 
-    def __contains__(self, place: int) -> bool:
-        return place >> 3 < len(self._bits) and bool(self._bits[place >> 3] >> (place & 7) & 1)
+    def between(self, start: int, end: int) -> list[int]:
+        """Those from `start` up to, and without, `end`."""
+        if not any(self._bits[start >> 3 : (end >> 3) + 1]):
+            return []
+        return [at for at in range(start, min(end, len(self._bits) * 8)) if self._bits[at >> 3] >> (at & 7) & 1]
 
 
 class Intake:
@@ -106,17 +121,27 @@ class Intake:
 
     def rows(self) -> Iterator[Taken]:
         """Every row in the order of the file, contacts with their settled keys."""
-        rejected = ((Outcome.REJECTED, row) for row in self._rejected)
-        if not len(self._rejected):
-            return self._judged()
-        both: Iterator[Taken] = heapq.merge(self._judged(), rejected, key=lambda taken: taken[1].row)
-        return both
+        return ((outcome, item) for outcome, items in self.runs() for item in items)
+
+    def runs(self) -> Iterator[Run]:
+        """Every row in the order of the file, those together that follow each other and became the same."""
+        rejected = iter(self._rejected)
+        row = next(rejected, None)
+        for outcome, contacts in self._judged():
+            begin = 0
+            while row is not None and row.row < contacts[-1].row:
+                end = bisect(contacts, row.row, begin, key=_row)
+                if begin < end:
+                    yield outcome, contacts[begin:end]
+                yield Outcome.REJECTED, [row]
+                row, begin = next(rejected, None), end
+            yield outcome, contacts[begin:]
+        if row is not None:
+            yield from ((Outcome.REJECTED, [one]) for one in chain((row,), rejected))
 
     def contacts(self) -> Iterator[Contact]:
         """The contacts to be sent, in the order of the file."""
-        if self._all_are_sent:
-            return iter(self._contacts)
-        return (contact for outcome, contact in self._judged() if outcome is Outcome.PENDING)
+        return chain.from_iterable(contacts for outcome, contacts in self._judged() if outcome is Outcome.PENDING)
 
     @property
     def _all_are_sent(self) -> bool:
@@ -127,8 +152,9 @@ class Intake:
         if self._known is not None and self._all_are_sent:
             return self._known.profile()
         builder = ProfileBuilder()
-        for contact in self.contacts():
-            builder.add(contact)
+        for outcome, contacts in self._judged():
+            if outcome is Outcome.PENDING:
+                builder.add_all(contacts)
         return builder.profile()
 
     @property
@@ -136,21 +162,29 @@ class Intake:
         """How many contacts are neither rejected nor duplicates."""
         return self.valid - sum(key is None for _, key in self._repeats.fates())
 
-    def _judged(self) -> Iterator[tuple[Outcome, Contact]]:
-        fates = self._repeats.fates()
-        at, key = next(fates, (-1, None))
-        if self._all_are_sent:
-            yield from zip(repeat(Outcome.PENDING), self._contacts, strict=False)
-            return
-        for place, contact in enumerate(self._contacts):
-            outcome = Outcome.SUPPRESSED if place in self._barred else Outcome.PENDING
-            if place == at:
+    def _judged(self) -> Iterator[tuple[Outcome, list[Contact]]]:
+        """The contacts with their settled keys, in runs; none is empty."""
+        fates, start = self._repeats.fates(), 0
+        fate = next(fates, None)
+        for contacts in self._contacts.blocks():
+            end = start + len(contacts)
+            outcomes = dict.fromkeys(self._barred.between(start, end), Outcome.SUPPRESSED)
+            while fate is not None and fate[0] < end:
+                place, key = fate
                 if key is None:
-                    outcome = Outcome.DUPLICATE
+                    outcomes[place] = Outcome.DUPLICATE
                 else:
-                    contact = msgspec.structs.replace(contact, key=key)
-                at, key = next(fates, (-1, None))
-            yield outcome, contact
+                    contacts[place - start] = msgspec.structs.replace(contacts[place - start], key=key)
+                fate = next(fates, None)
+            begin = 0
+            for at in sorted(place - start for place in outcomes):
+                if begin < at:
+                    yield Outcome.PENDING, contacts[begin:at]
+                yield outcomes[start + at], [contacts[at]]
+                begin = at + 1
+            if begin < len(contacts):
+                yield Outcome.PENDING, contacts[begin:]
+            start = end
 
 
 def collect(
@@ -163,20 +197,22 @@ def collect(
     """Read a source to its end. Raises SourceError where the file breaks off the reading."""
     contacts, rejected, repeats, barred = Spool(Contact), Spool(Rejected), Repeats(policy), Places()
     known = ProfileBuilder()
-    for phone, key in earlier.numbers():
-        repeats.add(phone, key)
+    there = iter(earlier.numbers())
+    while some := list(islice(there, BLOCK)):
+        repeats.add_all([phone for phone, _ in some], [key for _, key in some])
     repeats.begin()
-    block: list[str] = []
-    for raw in source:
-        taken = normaliser.take(raw)
-        if isinstance(taken, Contact):
-            contacts.append(taken)
-            known.add(taken)
-            repeats.add(taken.phone, taken.key)
-            block.append(taken.phone)
-            if len(block) >= BLOCK:
-                barred.add(len(contacts), block, suppressed)
-        else:
-            rejected.append(taken)
-    barred.add(len(contacts), block, suppressed)
+    asked: list[str] = []
+    for block in source.blocks():
+        taken = normaliser.take_all(block)
+        people = [one for one in taken if isinstance(one, Contact)]
+        if len(people) < len(taken):
+            rejected.extend([one for one in taken if isinstance(one, Rejected)])
+        phones = list(map(_phone, people))
+        contacts.extend(people)
+        known.add_all(people)
+        repeats.add_all(phones, list(map(_key, people)))
+        asked += phones
+        if len(asked) >= BLOCK:
+            barred.add(len(contacts), asked, suppressed)
+    barred.add(len(contacts), asked, suppressed)
     return Intake(source.info, contacts, rejected, repeats, barred, known)

@@ -46,12 +46,12 @@ def open_ndjson(
         raise SourceError("source.empty")
     if bytes(first.item).startswith(b"["):
         raise SourceError("source.json_array")
-    return Source(SourceInfo(format="ndjson", charset=charset), _chain(first, rows))
+    return Source.of_rows(SourceInfo(format="ndjson", charset=charset), _chain(first, rows))
 
 
 def open_items(items: Iterable[object], limits: SourceLimits = SourceLimits()) -> Source:  # noqa: ARG001, B008
     """The `contacts` of a JSON body, each undecoded (`msgspec.Raw`) or decoded; rows are places from 1."""
-    return Source(SourceInfo(format="json"), (JsonRow(place, item) for place, item in enumerate(items, 1)))
+    return Source.of_rows(SourceInfo(format="json"), (JsonRow(place, item) for place, item in enumerate(items, 1)))
 
 
 def _byte_lines(body: BinaryIO, longest: int) -> Iterator[bytes]:

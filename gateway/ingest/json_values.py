@@ -48,7 +48,7 @@ def has_surrogates(value: Any) -> bool:
     while pending:
         value = pending.pop()
         if isinstance(value, str):
-            if any("\ud800" <= letter <= "\udfff" for letter in value):
+            if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
                 return True
         elif isinstance(value, dict):
             pending += [*value.keys(), *value.values()]

@@ -1,40 +1,20 @@
 """One raw row to one contact, or to all that is wrong with it."""
 
-import re
 from typing import Any, Final
 
-import annotated_types
-
-from gateway.canonical import Contact, ContactIn, Fault
+from gateway.canonical import Contact, Fault
 from gateway.canonical.contacts import MAX_ATTRIBUTES, TEXT_FIELDS
 from gateway.canonical.faults import fault
 from gateway.ingest.calling_codes import Phone
-from gateway.ingest.columns import Layout
-from gateway.ingest.explain import faults_of, has_control, is_time_zone
+from gateway.ingest.columnwise import usual_contacts
+from gateway.ingest.explain import faults_of
+from gateway.ingest.forms import FORMS, HIGHEST_PRIORITY, LONGEST_NAME, LONGEST_VALUE, as_priority, is_carriable
 from gateway.ingest.json_values import BROKEN, as_sent, decode_item
 from gateway.ingest.keys import first_key
 from gateway.ingest.phones import known_region, normalise_phone
-from gateway.ingest.source import CsvRow, JsonRow, RawRow, Rejected
+from gateway.ingest.source import Block, CsvBlock, CsvRow, JsonRow, RawRow, Rejected
 
-_LONGEST_NAME: Final = 64
-_LONGEST_VALUE: Final = 2000
-_NUMBER: Final = re.compile(r"\d{1,10}(?:\.0)?", re.ASCII)
 _TEXTS: Final = frozenset(TEXT_FIELDS)
-
-
-def _form(name: str) -> tuple[int, Any]:
-    """The longest value of a text field and what it has to match, read from the model so that there is one truth."""
-    longest, matches = _LONGEST_VALUE, None
-    for rule in ContactIn.model_fields[name].metadata:
-        if isinstance(rule, annotated_types.MaxLen):
-            longest = rule.max_length
-        elif pattern := getattr(rule, "pattern", None):
-            matches = re.compile(pattern.removesuffix("$")).fullmatch
-    return longest, is_time_zone if name == "time_zone" else matches
-
-
-FORMS: Final = {name: _form(name) for name in TEXT_FIELDS} | {"priority": (2**31 - 1, None)}
-"""Field -> its longest (for the priority: highest) value, and what it has to match."""
 
 
 class Normaliser:
@@ -45,27 +25,34 @@ class Normaliser:
 
     def __init__(self, default_region: str | None) -> None:
         self._region = known_region(default_region)
-        self._layout: tuple[Layout | None, tuple[tuple[int, str, int, Any], ...]] = None, ()
+
+    def take_all(self, block: Block) -> list[Contact | Rejected]:
+        """The contact of each row, or the row with all its faults."""
+        if not isinstance(block, CsvBlock):
+            return [self.take(raw) for raw in block]
+        usual = usual_contacts(block, self._region)
+        return [self._from_cells(block.row(place)) if one is None else one for place, one in enumerate(usual)]
 
     def take(self, raw: RawRow) -> Contact | Rejected:
         """The contact of this row, or the row with all its faults."""
         if isinstance(raw, CsvRow):
-            return self._from_cells(raw)
+            return self._from_row(raw)
         return self._from_item(raw)
+
+    def _from_row(self, raw: CsvRow) -> Contact | Rejected:
+        if raw.faults:
+            return self._from_cells(raw)
+        return self.take_all(CsvBlock.of((raw,)))[0]
 
     def _from_cells(self, raw: CsvRow) -> Contact | Rejected:
         layout, cells = raw.layout, raw.cells
         width = len(layout.columns)
         if len(cells) != width and (len(cells) < width or any(cell.strip() for cell in cells[width:])):
             return self._misshapen(raw)
-        contact = self._quick_cells(raw)
-        if contact is not None:
-            return contact
         values: dict[str, Any] = {name: text for place, name in layout.fields if (text := cells[place].strip())}
         attributes = {name: text for place, name in layout.attributes if (text := cells[place].strip())}
         if "priority" in values:
-            # -1 is what the model refuses as no priority, whatever the cell held
-            values["priority"] = int(values["priority"].removesuffix(".0")) if _is_number(values["priority"]) else -1
+            values["priority"] = as_priority(values["priority"])
         phone = cells[layout.phone]
         document = values | {"phone": phone.strip(), "attributes": attributes}
         found = faults_of(document, self._region, lambda field: layout.mapping.get(field, field))
@@ -74,38 +61,6 @@ class Normaliser:
         if faults:
             return self._refuse(raw, faults, values.get("id"))
         return self._contact(raw.row, phone, document)
-
-    def _quick_cells(self, raw: CsvRow) -> Contact | None:
-        """The contact, when all is well at first sight."""
-        layout, cells = raw.layout, raw.cells
-        phone_text = cells[layout.phone]
-        phone = normalise_phone(phone_text.strip(), self._region)
-        if type(phone) is not Phone or raw.faults or not (raw.plain or _is_carriable("".join(cells))):
-            return None
-        values: dict[str, Any] = {}
-        known, checks = self._layout
-        if known is not layout:
-            checks = tuple((place, name, *FORMS[name]) for place, name in layout.fields)
-            self._layout = layout, checks
-        for place, name, longest, matches in checks:
-            text = cells[place].strip()
-            if text:
-                if name == "priority":
-                    if not _is_number(text) or int(text.removesuffix(".0")) > longest:
-                        return None
-                    values[name] = int(text.removesuffix(".0"))
-                elif len(text) > longest or (matches is not None and not matches(text)):
-                    return None
-                else:
-                    values[name] = text
-        attributes = {}
-        for place, name in layout.attributes:
-            text = cells[place].strip()
-            if text:
-                if len(text) > _LONGEST_VALUE:
-                    return None
-                attributes[name] = text
-        return None if len(attributes) > MAX_ATTRIBUTES else _contact_of(raw.row, phone, phone_text, values, attributes)
 
     def _misshapen(self, raw: CsvRow) -> Rejected:
         given, wanted = len(raw.cells), len(raw.layout.columns)
@@ -142,7 +97,7 @@ class Normaliser:
         return Rejected(
             row=raw.row,
             faults=faults,
-            phone_text=phone if isinstance(phone, str) else str(phone)[:_LONGEST_NAME],
+            phone_text=phone if isinstance(phone, str) else str(phone)[:LONGEST_NAME],
             id=contact_id if isinstance(contact_id, str) else None,
             cells=as_sent(item),
         )
@@ -156,7 +111,7 @@ class Normaliser:
         if len(kept) > MAX_ATTRIBUTES:
             return None
         for name, value in kept.items():
-            if type(value) is not str or len(name) > _LONGEST_NAME or not (name.isidentifier() and name.isascii()):
+            if type(value) is not str or len(name) > LONGEST_NAME or not (name.isidentifier() and name.isascii()):
                 return None
         for name, value in values.items():
             if name in _TEXTS:
@@ -165,7 +120,7 @@ class Normaliser:
             elif name != "priority" or type(value) is not int:
                 return None
         texts = [value for value in values.values() if type(value) is str]
-        return self._quick(row, phone, values, kept, _is_carriable("".join([phone, *texts, *kept.values()])))
+        return self._quick(row, phone, values, kept, is_carriable("".join([phone, *texts, *kept.values()])))
 
     def _quick(
         self, row: int, phone_text: str, values: dict[str, Any], attributes: dict[str, str], carriable: bool
@@ -175,13 +130,14 @@ class Normaliser:
         if type(phone) is not Phone or not carriable:
             return None
         for name, value in values.items():
-            longest, matches = FORMS[name]
             if name == "priority":
-                if not 0 <= value <= longest:
+                if not 0 <= value <= HIGHEST_PRIORITY:
                     return None
-            elif len(value) > longest or (matches is not None and not matches(value)):
+                continue
+            longest, matches = FORMS[name]
+            if len(value) > longest or (matches is not None and not matches(value)):
                 return None
-        if attributes and (len(attributes) > MAX_ATTRIBUTES or max(map(len, attributes.values())) > _LONGEST_VALUE):
+        if attributes and (len(attributes) > MAX_ATTRIBUTES or max(map(len, attributes.values())) > LONGEST_VALUE):
             return None
         return _contact_of(row, phone, phone_text, values, attributes)
 
@@ -216,12 +172,3 @@ def _contact_of(row: int, phone: Phone, phone_text: str, values: dict[str, Any],
         attributes=attributes,
         **values,
     )
-
-
-def _is_number(text: str) -> bool:
-    return _NUMBER.fullmatch(text) is not None
-
-
-def _is_carriable(text: str) -> bool:
-    """Whether the text has no control characters but tabs and line ends, and no lone surrogates."""
-    return text.isprintable() or (not has_control(text) and not any("\ud800" <= letter <= "\udfff" for letter in text))

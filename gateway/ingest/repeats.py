@@ -6,7 +6,7 @@ a few megabytes whatever the length.
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from gateway.canonical import DuplicatePolicy
@@ -28,10 +28,15 @@ class Repeats:
 
     def add(self, phone: str, key: str) -> None:
         """`phone` is E.164, `key` the contact's first choice."""
-        if len(self._recent) >= IN_MEMORY:
+        self.add_all([phone], [key])
+
+    def add_all(self, phones: Sequence[str], keys: Sequence[str]) -> None:
+        """As many contacts at once."""
+        if phones and len(self._recent) >= IN_MEMORY:
             self._spill()
-        self._recent.append((self._number, phone, key))
-        self._number += 1
+        end = self._number + len(phones)
+        self._recent += zip(range(self._number, end), phones, keys, strict=True)
+        self._number = end
 
     def begin(self) -> None:
         """Whoever was added so far stands on the list already: those are kept, with their keys, and have no fate."""

@@ -1,8 +1,9 @@
 """A source: the rows of one file or JSON array, read once, with a description of what was found."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
@@ -60,6 +61,42 @@ class JsonRow(msgspec.Struct, frozen=True):
 
 
 RawRow = CsvRow | JsonRow
+AT_ONCE: Final = 20
+"""Rows of a block when nobody knows how long they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class CsvBlock:
+    """Rows of a CSV file that follow each other: the lines on which they start, and their cells as sent.
+
+    `plain` says that all their characters are printable; `longest` is the number of characters of the longest row.
+    """
+
+    layout: Layout
+    lines: list[int]
+    cells: list[list[str]]
+    plain: bool
+    longest: int
+
+    @classmethod
+    def of(cls, rows: Sequence[CsvRow]) -> "CsvBlock":
+        """These rows, which have no faults, as a block."""
+        cells = [row.cells for row in rows]
+        longest = max(sum(map(len, each)) for each in cells)
+        return cls(rows[0].layout, [row.row for row in rows], cells, all(row.plain for row in rows), longest)
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def __iter__(self) -> Iterator[CsvRow]:
+        return map(self.row, range(len(self.lines)))
+
+    def row(self, place: int) -> CsvRow:
+        """One row by itself."""
+        return CsvRow(self.lines[place], self.cells[place], self.layout, self.plain)
+
+
+Block = CsvBlock | tuple[RawRow, ...]
 
 
 class Rejected(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,25 +114,32 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Source:
-    """Rows in the order of the file, iterable once, in constant memory. Iteration may raise SourceError."""
+    """Rows in the order of the file, to be gone through once, in constant memory. Doing so may raise SourceError."""
 
-    def __init__(self, info: SourceInfo, rows: Iterator[RawRow]) -> None:
+    def __init__(self, info: SourceInfo, blocks: Iterator[Block]) -> None:
         self._info = info
-        self._rows: Iterator[RawRow] | None = rows
+        self._blocks: Iterator[Block] | None = blocks
         self._count = 0
+
+    @classmethod
+    def of_rows(cls, info: SourceInfo, rows: Iterable[RawRow]) -> "Source":
+        """A source whose rows come one by one."""
+        rest = iter(rows)
+        return cls(info, iter(lambda: tuple(itertools.islice(rest, AT_ONCE)), ()))
 
     @property
     def info(self) -> SourceInfo:
         """What was found; `rows` is final once the iteration has ended."""
         return self._info.model_copy(update={"rows": self._count})
 
-    def __iter__(self) -> Iterator[RawRow]:
-        rows, self._rows = self._rows, None
-        if rows is None:
+    def blocks(self) -> Iterator[Block]:
+        """The rows, as many at once as they come."""
+        blocks, self._blocks = self._blocks, None
+        if blocks is None:
             raise RuntimeError("a source can be read only once")
-        count = 0
-        try:
-            for count, row in enumerate(rows, 1):  # noqa: B007
-                yield row
-        finally:
-            self._count = count
+        for block in blocks:
+            self._count += len(block)
+            yield block
+
+    def __iter__(self) -> Iterator[RawRow]:
+        return itertools.chain.from_iterable(self.blocks())

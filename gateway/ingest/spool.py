@@ -1,8 +1,9 @@
 """A sequence that is written once and gone through often: in memory while short, in a temporary file beyond that."""
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import cache
+from itertools import chain
 from typing import IO, Generic, TypeVar
 
 import msgspec
@@ -22,7 +23,7 @@ def _decoder(kind: type[T]) -> Callable[[bytes], list[T]]:
 
 
 class Spool(Generic[T]):
-    """Items of one type, in the order of `append`."""
+    """Items of one type, in the order in which they came."""
 
     def __init__(self, kind: type[T]) -> None:
         self._decode = _decoder(kind)
@@ -32,20 +33,23 @@ class Spool(Generic[T]):
         self._length = 0
 
     def append(self, item: T) -> None:
-        if len(self._recent) >= BLOCK:
-            self._write()
-        self._recent.append(item)
-        self._length += 1
+        self.extend((item,))
 
-    def _write(self) -> None:
+    def extend(self, items: Collection[T]) -> None:
+        self._recent.extend(items)
+        self._length += len(items)
+        while len(self._recent) > BLOCK:
+            self._write(self._recent[:BLOCK])
+            self._recent = self._recent[BLOCK:]
+
+    def _write(self, items: list[T]) -> None:
         if self._file is None:
             self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is collected
         start = self._ends[-1] if self._ends else 0
-        block = _encode(self._recent)
+        block = _encode(items)
         self._file.seek(start)
         self._file.write(block)
         self._ends.append(start + len(block))
-        self._recent = []
 
     def __len__(self) -> int:
         return self._length
@@ -66,11 +70,15 @@ class Spool(Generic[T]):
         self._file.seek(start)
         return self._decode(self._file.read(self._ends[number] - start))
 
-    def __iter__(self) -> Iterator[T]:
+    def blocks(self) -> Iterator[list[T]]:
+        """The items, as many at once as are in memory together. The lists are the caller's own."""
         start = 0
         for end in self._ends:
             assert self._file is not None
             self._file.seek(start)
-            yield from self._decode(self._file.read(end - start))
+            yield self._decode(self._file.read(end - start))
             start = end
-        yield from self._recent
+        yield self._recent[:]
+
+    def __iter__(self) -> Iterator[T]:
+        return chain.from_iterable(self.blocks())

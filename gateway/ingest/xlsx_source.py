@@ -12,9 +12,9 @@ from typing import BinaryIO, Final
 
 from gateway.canonical import Fault
 from gateway.ingest.columns import Layout
-from gateway.ingest.csv_source import _read_header, _unescape, seekable
+from gateway.ingest.csv_source import _unescape, layout_by, seekable
 from gateway.ingest.problems import SourceError, column_names
-from gateway.ingest.source import CsvRow, RawRow, Source, SourceInfo, SourceLimits
+from gateway.ingest.source import AT_ONCE, Block, CsvBlock, CsvRow, Source, SourceInfo, SourceLimits
 from gateway.ingest.xlsx_cells import Cell, SheetRow, Texts, sheet_rows
 from gateway.ingest.xlsx_package import Package, Sheet, open_package, readable
 
@@ -40,7 +40,7 @@ def open_xlsx(
         texts = Texts(package.archive.open(package.texts) if package.texts else None, limits)
     rows = _chosen(package, texts, sheet, limits)
     header = next(rows)
-    layout = _read_header(iter([(header.number, _texts(header.cells), True)]), mapping, None, limits)
+    layout = layout_by(_texts(header.cells), mapping, None, limits)
     first = next(rows, None)
     if first is None:
         raise SourceError("source.header_only")
@@ -51,7 +51,7 @@ def open_xlsx(
         ignored=layout.ignored,
         corrections=layout.corrections,
     )
-    return Source(info, _rows(itertools.chain((first,), rows), layout))
+    return Source(info, _blocks(_rows(itertools.chain((first,), rows), layout)))
 
 
 def _chosen(package: Package, texts: Texts, wanted: str | None, limits: SourceLimits) -> Iterator[SheetRow]:
@@ -92,7 +92,13 @@ def _texts(cells: list[Cell]) -> list[str]:
     return found
 
 
-def _rows(rows: Iterator[SheetRow], layout: Layout) -> Iterator[RawRow]:
+def _blocks(rows: Iterator[CsvRow]) -> Iterator[Block]:
+    for faulty, run in itertools.groupby(rows, lambda row: bool(row.faults)):
+        while some := tuple(itertools.islice(run, AT_ONCE)):
+            yield some if faulty else CsvBlock.of(some)
+
+
+def _rows(rows: Iterator[SheetRow], layout: Layout) -> Iterator[CsvRow]:
     width, phone = layout.width, layout.phone
     for number, sheet_cells in rows:
         cells = _texts(sheet_cells)

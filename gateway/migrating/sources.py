@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy import Connection
 
 from gateway import bookkeeping as books
-from gateway.canonical import DuplicatePolicy, ListHead, Outcome, Profile
+from gateway.canonical import DuplicatePolicy, ListHead, Outcome
 from gateway.canonical.lists import DailyWindow, Schedule
 from gateway.contract import ActivationKind, Job, Page, RemoteContact, RemoteList, Style, Verb
 from gateway.host import Host
-from gateway.ingest import Intake, JsonRow, Normaliser, ProfileBuilder, Source, SourceInfo, collect
+from gateway.ingest import Intake, JsonRow, Normaliser, Source, SourceInfo, collect
 from gateway.managing import destination_of, require, talk
 from gateway.migrating.readings import Reading
 from gateway.migrating.wishes import SourceIn
@@ -232,7 +232,7 @@ def _hours(reading: Reading) -> Schedule:
 def _take_in(reading: Reading, tenant: Tenant) -> Intake:
     """The vendor's contacts as our own: every one is taken in or refused with its faults."""
     rows: Iterator[Any] = (JsonRow(place, one.fields) for place, one in enumerate(reading.contacts, start=1))
-    source = Source(SourceInfo(format=VENDOR), rows)
+    source = Source.of_rows(SourceInfo(format=VENDOR), rows)
     return collect(source, Normaliser(tenant.default_region), DuplicatePolicy.KEEP_ALL)
 
 
@@ -277,7 +277,7 @@ def _store(
     known: tuple[str, str] | None,
 ) -> None:
     call, adapter, operation_id = host.database.call, destination.adapter, new_id("op")
-    profile = _profile(intake)
+    profile = intake.profile()
     source = intake.info.model_copy(update={"adopted": True}).model_dump(mode="json")
 
     def begin(connection: Connection) -> None:
@@ -331,13 +331,6 @@ def _replace(connection: Connection, tenant: Tenant, known: str) -> None:
     if before is not None and before.migration_id is not None:
         raise Problem("migration.conflict", f"the migration {before.migration_id} works on the list {known}")
     store.discard(connection, known)
-
-
-def _profile(intake: Intake) -> Profile:
-    builder = ProfileBuilder()
-    for contact in intake.contacts():
-        builder.add(contact)
-    return builder.profile()
 
 
 def load_any(connection: Connection, tenant: str, list_id: str, which: Sequence[str]) -> Unit:

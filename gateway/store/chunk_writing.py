@@ -1,5 +1,6 @@
 """Storing contacts: they are filled into chunks by their places, and written a few chunks at a time."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, insert, select, update
@@ -26,6 +27,17 @@ class Writer:
         """Append a contact to the list; `mark` when it is not what the others of its place are."""
         self.add_at(self.seq, place, item, mark)
         self.seq += 1
+
+    def add_all(self, place: Place, items: Sequence[Item]) -> None:
+        """Append contacts to the list that are what the others of their place are."""
+        begin = 0
+        while begin < len(items):
+            held, _ = self._open.setdefault(place, ([], {}))
+            some = items[begin : begin + chunks.SIZE - len(held)]
+            held.extend(enumerate(some, self.seq))
+            self.seq, begin = self.seq + len(some), begin + len(some)
+            if len(held) >= chunks.SIZE:
+                self.close(place)
 
     def add_at(self, seq: int, place: Place, item: Item, mark: Mark | None = None) -> None:
         """Give a contact that has its seq already another place."""

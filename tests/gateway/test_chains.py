@@ -48,7 +48,7 @@ def taken_in(barred: bool = False, repeats: bool = False) -> Intake:
         rows.append({"phone": "+5511910009997", "email": "ana@example.org"})
     if repeats:
         rows.append({**rows[0], "company": "Acme", "attributes": {"again": "x"}})
-    source = Source(SourceInfo(format="json"), (JsonRow(row, item) for row, item in enumerate(rows, 1)))
+    source = Source.of_rows(SourceInfo(format="json"), (JsonRow(row, item) for row, item in enumerate(rows, 1)))
     return collect(source, Normaliser(None), DuplicatePolicy.KEEP_FIRST, Barred() if barred else Suppressed())
 
 

@@ -59,3 +59,19 @@ def test_rejected_rows_keep_whatever_cells_they_had() -> None:
     for row in rows:
         held.append(row)
     assert list(held) == rows
+
+
+@settings(max_examples=50, deadline=None)
+@given(number=st.integers(0, 9))
+def test_blocks_are_the_callers_own(number: int) -> None:
+    made = [Item(place, "x", {}) for place in range(number)]
+    with mock.patch.object(spool, "BLOCK", 3):
+        held: Spool[Item] = Spool(Item)
+        held.extend(made[:4])
+        held.extend(made[4:])
+        blocks = list(held.blocks())
+        assert [item for block in blocks for item in block] == made
+        assert all(len(block) <= 3 for block in blocks)
+        for block in blocks:
+            block.clear()
+        assert list(held) == made

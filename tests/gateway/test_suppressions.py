@@ -295,7 +295,7 @@ async def test_no_more_than_a_chunk_of_a_file_is_ever_ahead_of_the_database(sqli
             ahead.append(place - done[-1])
             yield JsonRow(place, phone)
 
-    source = Source(SourceInfo(format="ndjson"), rows())
+    source = Source.of_rows(SourceInfo(format="ndjson"), rows())
     added = await suppressing.add(sqlite, "acme", source, None, done.append)
     assert (added.added, max(ahead)) == (3 * CHUNK + 7, CHUNK)
     assert done == [0, CHUNK, 2 * CHUNK, 3 * CHUNK, 3 * CHUNK + 7]

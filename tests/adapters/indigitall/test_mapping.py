@@ -46,7 +46,8 @@ def options(**values: Any) -> Options:
 def laid_out(people: list[Contact], chosen: Options) -> tuple[dict[str, Any], list[str], list[list[str]]]:
     """Layout, header and rows."""
     shape = shape_of(profile_of(people), chosen)
-    return json.loads(to_layout(shape, chosen).text()), list(shape.columns.values()), list(to_rows(people, shape))
+    rows = [[text or "" for text in row] for row in to_rows(people, shape)]
+    return json.loads(to_layout(shape, chosen).text()), list(shape.columns.values()), rows
 
 
 def test_every_text_field_and_attribute_becomes_a_column_and_a_variable_of_its_name() -> None:

@@ -7,7 +7,7 @@ import pytest
 from adapters.velip import ADAPTER
 from adapters.velip.bodies import creation
 from adapters.velip.fidelity import list_name
-from adapters.velip.mapping import columns, from_record, to_record, to_row
+from adapters.velip.mapping import columns, from_record, to_records, to_rows
 from adapters.velip.settings import Mode, Options
 from gateway.canonical import LossKind
 from gateway.encoding import encode
@@ -83,7 +83,7 @@ def options(**given: Any) -> Options:
 )
 def test_a_full_contact_as_a_record_and_back(given: dict[str, Any], record: dict[str, str]) -> None:
     table = columns(options(**given), ORDER)
-    made = to_record(contact(**FULL), table)
+    (made,) = to_records([contact(**FULL)], table)
     assert made == record
     back = from_record(made, table)
     sources = {column.source for column in table}
@@ -94,7 +94,7 @@ def test_a_full_contact_as_a_record_and_back(given: dict[str, Any], record: dict
 
 
 def test_a_contact_without_anything_but_a_number_gives_its_derived_key() -> None:
-    assert to_record(contact(phone="+551130000001", key="d41d8c"), columns(options(), ())) == {
+    assert next(to_records([contact(phone="+551130000001", key="d41d8c")], columns(options(), ()))) == {
         "phone": "551130000001",
         "cod_cli": "d41d8c",
     }
@@ -103,7 +103,8 @@ def test_a_contact_without_anything_but_a_number_gives_its_derived_key() -> None
 def test_csv_rows_use_the_portals_header_whatever_the_key_set() -> None:
     table = columns(options(mode="csv", key_set="manual"), ORDER)
     assert [column.key for column in table] == ["phone", "name", "cod_cli", "extra1", "extra2", "extra3", "extra4"]
-    assert to_row(contact(id="A-1", attributes={"b": "2"}), table) == ["5511900000001", "", "A-1", "", "2", "", ""]
+    (row,) = to_rows([contact(id="A-1", attributes={"b": "2"})], table)
+    assert row == ("5511900000001", None, "A-1", None, "2", None, None)
 
 
 @pytest.mark.parametrize(

@@ -11,15 +11,16 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 from gateway import bookkeeping as books
 from gateway import memory
 from gateway.bookkeeping import Filling
-from gateway.canonical import ListHead
+from gateway.canonical import Contact, ListHead, Outcome
 from gateway.encoding import encode
 from gateway.ingest import Normaliser, collect, open_csv
 from gateway.planning import Draft, draft
@@ -27,11 +28,13 @@ from gateway.previewing import rehearsed
 from gateway.registry import load
 from gateway.settings import Destination
 from gateway.store import chunk_writing, chunks, lists, schema
+from gateway.store.chunks import Mark, Place
 from gateway.store.database import Database
 from gateway.transport import Transport
 
 LIST, DELIVERY = "cl_bench", "dl_bench"
 REGIONS = {"exotel": "IN"}
+REJECTED = Place(rest=Mark(Outcome.REJECTED), is_row=True)
 
 
 class Clock:
@@ -60,7 +63,7 @@ def run(vendor: str, path: Path, sink: str) -> dict[str, object]:
     memory.settle()
     clock, destination = Clock(), destination_of(vendor)
     with clock.of("decode and parse"), path.open("rb") as file:
-        rows = sum(1 for _ in open_csv(file))
+        rows = sum(map(len, open_csv(file).blocks()))
     with clock.of("validate and normalise"), path.open("rb") as file:
         intake = collect(open_csv(file), Normaliser(REGIONS.get(vendor, "BR")), ListHead(name="x").duplicates)
     clock.seconds["validate and normalise"] -= clock.seconds["decode and parse"]
@@ -74,8 +77,11 @@ def run(vendor: str, path: Path, sink: str) -> dict[str, object]:
         writer = chunk_writing.Writer(LIST, "op_bench", 1, 1)
         filling = Filling(writer, planned, DELIVERY)
         with clock.of("examine and lay out"):
-            for contact in intake.contacts():
-                filling.put(contact)
+            for outcome, items in intake.runs():
+                if outcome is Outcome.PENDING:
+                    filling.put_all(cast("Sequence[Contact]", items))
+                else:
+                    writer.add_all(REJECTED, items)
                 if len(writer.rows) >= books.BLOCK:
                     _write(clock, database, writer)
             writer.finish()

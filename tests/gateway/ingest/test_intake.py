@@ -4,9 +4,11 @@ import random
 import re
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from gateway.canonical import DuplicatePolicy, Outcome, Profile
-from gateway.ingest import Intake, Normaliser, collect, derive_key, open_items
+from gateway.canonical import Contact, DuplicatePolicy, Outcome, Profile
+from gateway.ingest import Intake, Normaliser, ProfileBuilder, collect, derive_key, open_items
 from gateway.planning import profile_of
 
 ONE, TWO, THREE = "+5511999990001", "+5511999990002", "+5511999990003"
@@ -82,3 +84,31 @@ def test_an_empty_array_is_an_empty_list() -> None:
     taken = take()
     assert (list(taken.contacts()), list(taken.rows()), taken.received) == ([], [], 0)
     assert profile_of(taken.contacts()) == Profile(0)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(
+        st.builds(
+            Contact,
+            row=st.just(1),
+            key=st.just("k"),
+            phone=st.just(ONE),
+            email=st.sampled_from([None, "a@b"]),
+            tag=st.sampled_from([None, ""]),
+            priority=st.sampled_from([None, 0]),
+            attributes=st.dictionaries(st.sampled_from("abcd"), st.just("x"), max_size=3),
+        )
+    ),
+    st.integers(1, 5),
+)
+def test_a_profile_is_learned_one_by_one_or_together(people: list[Contact], at_once: int) -> None:
+    one_by_one, together = ProfileBuilder(), ProfileBuilder()
+    for one in people:
+        one_by_one.add(one)
+    for start in range(0, len(people), at_once):
+        together.add_all(people[start : start + at_once])
+    filled = {name for one in people for name in ("email", "tag", "priority") if getattr(one, name) is not None}
+    names = tuple(dict.fromkeys(name for one in people for name in one.attributes))
+    fields = filled | ({"phone"} if people else set()) | ({"attributes"} if names else set())
+    assert one_by_one.profile() == together.profile() == Profile(len(people), frozenset(fields), names)
