@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
+from msgspec.structs import replace
 from sqlalchemy import Connection, func, select
 
 from gateway.canonical import Contact, Outcome, added_up
@@ -235,7 +236,7 @@ class Filling:
         """A contact that is on the list already."""
         faults = self._judge(contact).faults
         if faults:
-            place, mark = self._refused, Mark(Outcome.REJECTED, None, faults, None, True)
+            place, mark = self._refused, replace(REFUSED, faults=faults)
         else:
             place, mark = self._next_place(1)[0], None
         self._writer.add_at(seq, place, contact, mark)
@@ -245,7 +246,7 @@ class Filling:
         begin = 0
         for at, faults in self._judge.refusals(contacts).items():
             self._carry(contacts[begin:at])
-            self._writer.add(self._refused, contacts[at], Mark(Outcome.REJECTED, None, faults, None, True))
+            self._writer.add(self._refused, contacts[at], replace(REFUSED, faults=faults))
             begin = at + 1
         self._carry(contacts[begin:])
 

@@ -1,6 +1,7 @@
 """Rows taken a column at a time become what they become one by one, wherever a block begins and ends."""
 
 import io
+from collections.abc import Collection
 from unittest import mock
 
 import pytest
@@ -85,7 +86,7 @@ class Some(Suppressed):
     def __init__(self, end: str) -> None:
         self._end = end
 
-    def among(self, phones):  # type: ignore[no-untyped-def]
+    def among(self, phones: Collection[str]) -> Collection[str]:
         return {phone for phone in phones if phone.endswith(self._end)}
 
 
