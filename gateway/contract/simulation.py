@@ -100,6 +100,7 @@ class Simulation:
     def __init__(self) -> None:
         self.ledger = Ledger()
         self.faults: list[Fault] = []
+        self._held: list[Held] = []
         self.late: set[asyncio.Task[None]] = set()
         """What `store_late` has yet to do."""
         control = [
@@ -127,15 +128,18 @@ class Simulation:
         """Forget everything."""
         self.ledger = Ledger()
         self.faults.clear()
+        while self._held:
+            self._held.pop().released.set()
 
     def break_next(self, kind: str, path: str = "", **details: Any) -> None:
         """Switch a fault on: `simulation.break_next("drop_after", "/lists", times=2)`."""
         self.faults.append(Fault(kind, path, **details))
 
-    def hold(self, path: str) -> Held:
-        """The next request to such a path is done at once and answered when its `Held` is released."""
+    def hold(self, path: str = "", skip: int = 0) -> Held:
+        """The next request to such a path is done at once and answered when its `Held` is released, or by `reset`."""
         held = Held()
-        self.faults.append(Fault("answer_late", path, held=held))
+        self._held.append(held)
+        self.faults.append(Fault("answer_late", path, skip=skip, held=held))
         return held
 
     def takes(self, kind: str, path: str = "") -> Fault | None:

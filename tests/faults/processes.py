@@ -4,8 +4,6 @@ import asyncio
 import json
 import signal
 import socket
-import sys
-from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,8 +15,8 @@ import httpx
 from tests.faults.lane import SERVER
 from tests.faults.vendor_side import Vendor
 from tests.gateway.conftest import Tenant, key_of, write_configuration
+from tests.launcher import Launched, launch
 
-ROOT = Path(__file__).parents[2]
 START = 60.0
 """Seconds that a process may take until it answers."""
 
@@ -27,7 +25,7 @@ START = 60.0
 class Served:
     """One process."""
 
-    process: Process
+    process: Launched
     url: str
     log: Path
     client: httpx.AsyncClient
@@ -92,12 +90,8 @@ class Pair:
         config = write_configuration(folder, {"acme": Tenant(tables)}, port=port, database=self.database, **SERVER)
         log = folder / "log"
         with log.open("wb") as stderr:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "tests.faults.served", str(config), *self.arguments, *arguments),
-                stdout=stderr,
-                stderr=stderr,
-                cwd=ROOT,
-            )
+            words = (config, *self.arguments, *arguments)
+            process = launch("tests.faults.served", *words, stdout=stderr, stderr=stderr)
         url = f"http://127.0.0.1:{port}"
         headers = {"Authorization": f"Bearer {key_of('acme')}"}
         client = httpx.AsyncClient(base_url=url, headers=headers, timeout=30, trust_env=False)

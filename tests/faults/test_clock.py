@@ -22,8 +22,8 @@ from tests.faults.vendor_side import vendor
 HOUR = 3_600.0
 WINDOW, PER_WINDOW = 2, 6
 """Seconds of a minute here, and the requests that it takes."""
-JITTER = 0.4
-"""Seconds that one request may need longer than another from our gate to the vendor."""
+JITTER = WINDOW / 2
+"""Seconds that one request may need longer than another from our gate to the vendor, on a busy machine."""
 
 
 @pytest.fixture

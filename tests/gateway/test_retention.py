@@ -3,8 +3,6 @@
 import asyncio
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,8 @@ from gateway.store import retention as store
 from gateway.store.chunks import Mark
 from gateway.store.database import Database, new_id, timestamp
 from tests.gateway.conftest import Tenant, write_configuration
-from tests.gateway.housing import ANA, EVA, PEOPLE, ROOT, RUI, WHOLE, house, later  # noqa: F401
+from tests.gateway.housing import ANA, EVA, PEOPLE, RUI, WHOLE, house, later  # noqa: F401
+from tests.launcher import completed
 
 
 async def test_contacts_go_and_counts_stay(house: Any) -> None:
@@ -229,11 +228,8 @@ def test_an_identifier_of_a_time_sorts_where_that_time_does() -> None:
 
 async def gateway(*arguments: str, config: Path) -> tuple[int, str, str]:
     """Run `gateway ...` in a process of its own: exit code and what it said."""
-    words = [sys.executable, "-m", "gateway", *arguments, "--config", str(config)]
     environment = {**os.environ, "COLUMNS": "200"}
-    done = await asyncio.to_thread(
-        subprocess.run, words, capture_output=True, text=True, timeout=120, check=False, env=environment, cwd=ROOT
-    )
+    done = await asyncio.to_thread(completed, "gateway", *arguments, "--config", config, environment=environment)
     assert "Traceback" not in done.stdout + done.stderr
     return done.returncode, done.stdout, done.stderr
 

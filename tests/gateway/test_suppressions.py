@@ -6,8 +6,6 @@ import io
 import json
 import os
 import sqlite3
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from gateway.store import suppressions as store
 from gateway.store.database import Database
 from gateway.suppressing import CHUNK, BrokenOff
 from tests.gateway.conftest import Tenant, write_configuration
+from tests.launcher import completed
 
 ANA, EVA, RUI = "+5511999990001", "+5511999990002", "+5521988880003"
 
@@ -318,13 +317,11 @@ async def test_of_a_file_that_breaks_off_what_was_taken_stays_and_a_repeat_compl
 
 def gateway(*arguments: str | Path, code: int, stdin: bytes = b"", **environment: str) -> tuple[str, str]:
     """What `gateway suppress ...` says on standard output and error, in a process of its own."""
-    words = [sys.executable, "-m", "gateway", "suppress", *map(str, arguments)]
     environment = {**os.environ, "COLUMNS": "200", **environment}
-    done = subprocess.run(words, capture_output=True, input=stdin, timeout=120, check=False, env=environment)
-    out, err = done.stdout.decode(), done.stderr.decode()
-    assert done.returncode == code, out + err
-    assert "Traceback" not in out + err
-    return out, err
+    done = completed("gateway", "suppress", *arguments, input=stdin, environment=environment)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    return done.stdout, done.stderr
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import pytest
 from gateway.registry import load
 from gateway.sandbox import RunningSimulation
 from tests.gateway.conftest import Tenant, Vendors, destination, write_configuration
+from tests.launcher import completed
 
 GOOD = "telefone;nome;plano\n+5511999990001;Ana;plus\n21988880002;João;básico\n"
 MIXED = GOOD + "12;Eva;plus\n"
@@ -20,15 +21,8 @@ MIXED = GOOD + "12;Eva;plus\n"
 
 def gateway(*arguments: str, config: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `gateway ...` in a process of its own."""
-    words = [sys.executable, "-m", "gateway", *arguments, *(["--config", str(config)] if config else [])]
-    return subprocess.run(
-        words,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env={**os.environ, "COLUMNS": "200", **environment},
-    )
+    words = [*arguments, *(["--config", str(config)] if config else [])]
+    return completed("gateway", *words, environment={**os.environ, "COLUMNS": "200", **environment})
 
 
 def in_order(result: subprocess.CompletedProcess[str], code: int) -> subprocess.CompletedProcess[str]:
@@ -194,6 +188,7 @@ def test_the_example_configuration_is_good_once_its_secrets_are_there(tmp_path: 
 
 
 def test_the_demo_ends_well() -> None:
-    """Every contact has one outcome, and the simulators' ledgers agree with ours."""
-    shown = in_order(gateway("demo"), 0)
+    """Every contact has one outcome, and the simulators' ledgers agree with ours. Started as a person starts it."""
+    words = [Path(sys.executable).with_name("gateway"), "demo"]
+    shown = in_order(subprocess.run(words, capture_output=True, text=True, timeout=120, check=False), 0)
     assert "every contact has one outcome, and the ledgers agree" in shown.stdout

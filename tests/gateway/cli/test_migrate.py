@@ -6,8 +6,6 @@ import csv
 import hashlib
 import json
 import subprocess
-import sys
-from asyncio.subprocess import DEVNULL
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from gateway.cli.main import app
 from gateway.migrating.signing import new_key
 from tests.gateway.cli.test_commands import in_order, run
 from tests.gateway.conftest import LIMITS, Tenant, Vendors, destination, write_configuration
+from tests.launcher import launch
 
 PEOPLE = "id,phone,first_name,email\nA-1,+5511999990001,Ana,ana@example.org\nA-2,+5521988880002,Bia,\n"
 PHONES = ["5511999990001", "5521988880002"]
@@ -281,8 +280,7 @@ async def test_an_apply_that_was_killed_goes_on_when_it_is_asked_for_again(vendo
     numbers = [f"55119{90_000_000 + place}" for place in range(100)]
     there = await sent(config, "velip", people="phone\n" + "".join(f"+{one}\n" for one in numbers))
     plan = await planned(config, "--list", there, "--to", "voximplant", "--start")
-    words = [sys.executable, "-m", "gateway", "migrate", "apply", plan["id"], "--config", str(config)]
-    killed = await asyncio.create_subprocess_exec(*words, "--tenant", "acme", stdout=DEVNULL, stderr=DEVNULL)
+    killed = launch("gateway", "migrate", "apply", plan["id"], "--config", config, "--tenant", "acme")
     while not at(vendors, "voximplant"):
         assert killed.returncode is None
         await asyncio.sleep(0.005)

@@ -1,15 +1,14 @@
 """Databases of one's own on both servers, engines in this process, and processes that can be killed."""
 
 import asyncio
+import os
 import secrets
 import shutil
-import sys
-from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psycopg
 import pytest
@@ -17,6 +16,7 @@ import pytest
 from gateway.engine.dbos_engine import DbosEngine
 from gateway.engine.liveness import Liveness, open_liveness
 from tests.gateway.engine.rows import Rows
+from tests.launcher import Launched, launch
 
 PATIENCE = 20  # seconds: longer than anything here takes
 
@@ -32,20 +32,22 @@ async def until(true: Callable[[], bool]) -> None:
 class Peer:
     """A process of tests.gateway.engine.peer."""
 
-    process: Process
+    process: Launched
+    told: asyncio.StreamReader
+    ear: IO[bytes]
+    """What it hears; it ends when this is closed."""
     executor: str = ""
     said: list[list[str]] = field(default_factory=list)
 
     async def says(self, *words: str) -> str:
         """The last word of the next line that begins with these; other lines wait to be asked for."""
-        assert self.process.stdout is not None
         async with asyncio.timeout(PATIENCE):
             while True:
                 for line in self.said:
                     if line[: len(words)] == list(words):
                         self.said.remove(line)
                         return line[-1]
-                if not (line := (await self.process.stdout.readline()).decode().split()):
+                if not (line := (await self.told.readline()).decode().split()):
                     break
                 self.said.append(line)
         raise AssertionError(f"the process ended without saying {' '.join(words)}")
@@ -56,8 +58,7 @@ class Peer:
 
     async def end(self) -> int:
         """Close its standard input, as a supervisor asks it to end."""
-        assert self.process.stdin is not None
-        self.process.stdin.close()
+        self.ear.close()
         async with asyncio.timeout(PATIENCE):
             return await self.process.wait()
 
@@ -155,24 +156,28 @@ def open_engine(url: str, rows: Rows) -> OpenEngine:
     return opened
 
 
+def _pipe(stack: AsyncExitStack) -> tuple[IO[bytes], IO[bytes]]:
+    reading, writing = os.pipe()
+    return stack.enter_context(os.fdopen(reading, "rb")), stack.enter_context(os.fdopen(writing, "wb"))
+
+
 @pytest.fixture
 async def start_peer(url: str, rows: Rows) -> AsyncIterator[StartPeer]:
     """`await start_peer("hold", "op_1")`: a process that has said that it is ready."""
     async with AsyncExitStack() as stack:
 
         async def start(kind: str, *operations: str) -> Peer:
-            command = [sys.executable, "-m", "tests.gateway.engine.peer", url, kind, *operations]
-            process = await asyncio.create_subprocess_exec(
-                *command, stdin=PIPE, stdout=PIPE, cwd=Path(__file__).parents[3]
-            )
-
-            async def clean() -> None:
-                if process.returncode is None:
-                    process.kill()
-                await process.wait()
-
-            stack.push_async_callback(clean)
-            peer = Peer(process)
+            heard, ear = _pipe(stack)
+            told, mouth = _pipe(stack)
+            process = launch("tests.gateway.engine.peer", url, kind, *operations, stdin=heard, stdout=mouth)
+            heard.close()
+            mouth.close()
+            words = asyncio.StreamReader()
+            protocol = asyncio.StreamReaderProtocol(words)
+            transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, told)
+            stack.callback(transport.close)
+            peer = Peer(process, words, ear)
+            stack.push_async_callback(peer.kill)
             peer.executor = await peer.says("ready")
             return peer
 

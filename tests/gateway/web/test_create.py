@@ -1,5 +1,6 @@
 """`POST /v1/contact-lists`: every form of body gives the same list; inline, waited for, or in the background."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -126,7 +127,7 @@ async def test_the_same_contacts_give_the_same_list_in_every_form(
 async def test_a_list_that_takes_longer_than_the_caller_waits_is_an_operation_to_watch(
     acme: httpx.AsyncClient, vendors: Vendors
 ) -> None:
-    vendors["velip"].simulation.break_next("answer_late", seconds=0.3)
+    held = vendors["velip"].simulation.hold()
     answer = await acme.post(LISTS, json=a_list("velip"), headers={"Prefer": "wait=0"})
     assert answer.status_code == 202
     begun = answer.json()
@@ -146,6 +147,7 @@ async def test_a_list_that_takes_longer_than_the_caller_waits_is_an_operation_to
         "updated_at": "<time>",
     }
     assert masked((await acme.get(href)).json()) == running
+    held.released.set()
     done = {"state": "succeeded", "done": True, "stage": "done", "counts": counts(accepted=2)}
     ended = await finished(acme, href)
     assert masked(ended) == running | done
@@ -160,21 +162,28 @@ async def test_a_list_that_takes_longer_than_the_caller_waits_is_an_operation_to
 async def test_prefer_says_how_long_the_caller_waits(
     acme: httpx.AsyncClient, vendors: Vendors, prefer: str, status: int
 ) -> None:
-    vendors["velip"].simulation.break_next("answer_late", seconds=0.05)
-    answer = await acme.post(LISTS, json=a_list("velip"), headers={"Prefer": prefer})
-    assert answer.status_code == status
+    held = vendors["velip"].simulation.hold()
+    asked = asyncio.create_task(acme.post(LISTS, json=a_list("velip"), headers={"Prefer": prefer}))
+    await held.arrived.wait()
     if status == 202:
-        await finished(acme, answer.headers["location"])
+        assert (await asked).status_code == 202
+        held.released.set()
+        await finished(acme, (await asked).headers["location"])
+        return
+    assert not asked.done()
+    held.released.set()
+    assert (await asked).status_code == status
 
 
 async def test_a_cancelled_operation_sends_no_further_batch(
     acme: httpx.AsyncClient, vendors: Vendors, ledger: Callable[[str], Ledger]
 ) -> None:
-    vendors["koreai"].simulation.break_next("answer_late", seconds=0.4)
+    held = vendors["koreai"].simulation.hold()
     answer = await acme.post(LISTS, json=a_list("koreai", number=250), headers={"Prefer": "respond-async"})
     href = answer.headers["location"]
     cancelled = await acme.post(f"{href}/cancel")
     assert (cancelled.status_code, cancelled.json()["state"]) == (202, "running")
+    held.released.set()
     ended = await finished(acme, href)
     assert (ended["state"], ended["counts"]) == ("cancelled", counts(rejected=250))
     page = (await acme.get(f"{LISTS}/{answer.json()['id']}/contacts", params={"limit": 1})).json()

@@ -62,13 +62,19 @@ async def done_operation(client: httpx.AsyncClient) -> str:
 
 
 async def test_every_change_is_told_until_the_operation_is_done(acme: httpx.AsyncClient, vendors: Vendors) -> None:
-    vendors["koreai"].simulation.break_next("answer_late", seconds=0.35, times=99)
+    first, third = (vendors["koreai"].simulation.hold("addContacts", skip) for skip in (0, 1))
     href = await begin(acme, "koreai", number=250)
+    await first.arrived.wait()
     async with opened(acme, href) as stream:
         assert stream.answer.status_code == 200
         assert stream.answer.headers["content-type"].startswith("text/event-stream")
         assert stream.answer.headers["cache-control"] == "no-store"
-        events = [event async for event in stream]
+        events = []
+        async for event in stream:
+            events.append(event)
+            first.released.set()
+            if event["data"]["counts"]["accepted"]:
+                third.released.set()
     told = [event["data"] for event in events]
     running = {
         "id": href.removeprefix("/v1/operations/"),
@@ -105,12 +111,16 @@ async def test_what_is_done_is_told_once_and_the_stream_ends(acme: httpx.AsyncCl
 async def test_a_client_that_comes_back_gets_the_state_at_once_and_a_204_when_it_has_seen_the_last(
     acme: httpx.AsyncClient, vendors: Vendors
 ) -> None:
-    vendors["velip"].simulation.break_next("answer_late", seconds=1.0)
+    held = vendors["velip"].simulation.hold()
     href = await begin(acme, "velip")
+    await held.arrived.wait()
     async with opened(acme, href) as stream:
         first = await anext(aiter(stream))
     async with opened(acme, href, **{"Last-Event-ID": first["id"]}) as stream:
-        events = [event async for event in stream]
+        each = aiter(stream)
+        events = [await anext(each)]
+        held.released.set()
+        events += [event async for event in each]
     assert events[0] == first
     assert (events[-1]["data"]["done"], events[-1]["data"]["counts"]) == (True, counts(accepted=2))
     for last_event, status in ((first["id"], 200), ("nonsense", 200), (events[-1]["id"], 204)):
@@ -148,12 +158,13 @@ async def test_events_are_given_to_those_who_accept_them(acme: httpx.AsyncClient
 
 
 async def test_a_query_is_refused_and_head_tells_the_headers_only(acme: httpx.AsyncClient, vendors: Vendors) -> None:
-    vendors["velip"].simulation.break_next("answer_late", seconds=0.5)
+    held = vendors["velip"].simulation.hold()
     href = await begin(acme, "velip")
     assert problem(await acme.get(f"{href}/events?since=1")) == refusal(400, "request.invalid")
     head = await acme.head(f"{href}/events")
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["content-type"].startswith("text/event-stream")
+    held.released.set()
     await finished(acme, href)
 
 
@@ -161,11 +172,22 @@ async def test_a_silent_stream_has_heartbeats(
     acme: httpx.AsyncClient, vendors: Vendors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(events_api, "HEARTBEAT", 0.05)
-    vendors["velip"].simulation.break_next("answer_late", seconds=1.0)
-    async with opened(acme, await begin(acme, "velip")) as stream:
-        events = [event async for event in stream]
+    held = vendors["velip"].simulation.hold()
+    href = await begin(acme, "velip")
+    await held.arrived.wait()
+
+    async def beats() -> bool:
+        return len(stream.comments) > 1
+
+    async def all_of(stream: Stream) -> list[dict[str, Any]]:
+        return [event async for event in stream]
+
+    async with opened(acme, href) as stream:
+        reading = asyncio.create_task(all_of(stream))
+        await until(beats)
+        held.released.set()
+        events = await reading
     assert [event["data"]["done"] for event in events] == [False, True]
-    assert len(stream.comments) > 1
     assert all(comment.startswith("ping") for comment in stream.comments)
 
 
@@ -175,7 +197,7 @@ def streaming() -> list[asyncio.Task[Any]]:
 
 
 async def test_a_client_that_leaves_leaves_no_task(acme: httpx.AsyncClient, vendors: Vendors) -> None:
-    vendors["velip"].simulation.break_next("answer_late", seconds=3.0)
+    held = vendors["velip"].simulation.hold()
     href = await begin(acme, "velip")
     async with opened(acme, href) as stream:
         await anext(aiter(stream))
@@ -186,6 +208,7 @@ async def test_a_client_that_leaves_leaves_no_task(acme: httpx.AsyncClient, vend
 
     await until(gone)
     assert not (await acme.get(href)).json()["done"], "the tasks ended with the client, not with the operation"
+    held.released.set()
     await finished(acme, href)
 
 
@@ -202,9 +225,10 @@ async def test_streams_are_counted_like_all_calls(running_vendors: Vendors, open
 
 async def test_changes_that_another_process_made_are_told(vendors: Vendors, tmp_path: Path) -> None:
     tenants = {"acme": Tenant({"velip": destination(vendors["velip"])})}
-    vendors["velip"].simulation.break_next("answer_late", seconds=4.0)
+    held = vendors["velip"].simulation.hold()
     async with served(tmp_path / "served", tenants) as gateway, gateway.client("acme") as client:
         href = await begin(client, "velip")
+        await held.arrived.wait()
         async with opened(client, href) as stream:
             each = aiter(stream)
             assert (await anext(each))["data"]["stage"] == "delivering"
@@ -219,7 +243,7 @@ async def test_a_stream_ends_in_order_when_the_server_stops_and_does_not_keep_it
     vendors: Vendors, tmp_path: Path
 ) -> None:
     tenants = {"acme": Tenant({"velip": destination(vendors["velip"])})}
-    vendors["velip"].simulation.break_next("answer_late", seconds=6.0)
+    held = vendors["velip"].simulation.hold()
     async with served(tmp_path / "served", tenants) as gateway, gateway.client("acme") as client:
         href = await begin(client, "velip")
         async with opened(client, href) as stream:
@@ -227,6 +251,7 @@ async def test_a_stream_ends_in_order_when_the_server_stops_and_does_not_keep_it
             assert not (await anext(each))["data"]["done"]
             gateway.process.send_signal(signal.SIGTERM)
             rest = [event["data"]["done"] async for event in each]
+        held.released.set()
         assert await gateway.process.wait() in ENDED
         log = gateway.log.read_text(encoding="utf-8")
     assert True not in rest, "the stream ended with the server, not with the operation"

@@ -175,11 +175,12 @@ async def test_a_caller_who_does_not_wait_that_long_is_told_where_to_look(
     acme: httpx.AsyncClient, vendors: Vendors, ways: list[str]
 ) -> None:
     velip = vendors["velip"].simulation
-    velip.break_next("answer_late", seconds=1.5)
+    held = velip.hold()
     headers = {"Idempotency-Key": '"k-3"', "Prefer": "wait=1"}
     answer = await acme.post(LISTS, json=a_list("velip"), headers=headers)
     assert (answer.status_code, ways) == (202, ["handed on"])
     assert answer.json()["counts"] == counts(pending=2)
+    held.released.set()
     await finished(acme, answer.headers["location"])
     listed = (await acme.get(f"{LISTS}/{answer.json()['id']}")).json()
     assert (listed["state"], listed["counts"]) == ("delivered", counts(accepted=2))

@@ -11,7 +11,7 @@ from gateway.contract.simulation import Ledger
 from tests.gateway.conftest import LIMITS, Gateway, OpenGateway, Tenant, Vendors, destination
 from tests.gateway.web import long_files as files
 from tests.gateway.web.long_files import accepted, as_csv, as_ndjson, contacts, kept, outcomes, people, send, shut, told
-from tests.gateway.web.shapes import LISTS, counts, create, finished, problem, refusal, until
+from tests.gateway.web.shapes import LISTS, counts, create, finished, problem, refusal
 from tests.gateway.web.shapes import people as some_people
 
 ASYNC = {"Prefer": "respond-async"}
@@ -182,15 +182,12 @@ async def test_a_long_list_that_is_cancelled_on_its_way_sends_no_further_batch(
     in_batches: Gateway, vendors: Vendors, ledger: Callable[[str], Ledger]
 ) -> None:
     client, rows = await in_batches.client("acme"), people()
-    vendors["voximplant"].simulation.break_next("answer_late", "AppendToCallList", seconds=1.0)
+    held = vendors["voximplant"].simulation.hold("AppendToCallList")
     begun = await send(client, as_csv(rows), headers=ASYNC, destination="voximplant", **START)
     href = begun.headers["location"]
-
-    async def second_batch() -> bool:
-        return any(one.endswith("AppendToCallList") for one in ledger("voximplant").requests)
-
-    await until(second_batch)
+    await held.arrived.wait()
     assert (await client.post(f"{href}/cancel")).status_code == 202
+    held.released.set()
     ended = await finished(client, href)
     told_of = Counter(outcomes(rows))
     left = told_of["accepted"] - 1_000
@@ -213,11 +210,12 @@ async def test_an_append_that_is_cancelled_while_it_waits_for_its_turn_can_be_se
     acme: httpx.AsyncClient, ledger: Callable[[str], Ledger], vendors: Vendors
 ) -> None:
     one = await create(acme, "velip", contacts=some_people(1, first=500))
-    vendors["velip"].simulation.break_next("answer_late", seconds=0.5)
+    held = vendors["velip"].simulation.hold()
     path = f"{LISTS}/{one['id']}/contacts"
     slow = await acme.post(path, json={"contacts": some_people(1, first=600)}, headers=ASYNC)
     begun = await send(acme, as_csv(people()), path, headers=ASYNC)
     await acme.post(f"{begun.headers['location']}/cancel")
+    held.released.set()
     ended = await finished(acme, begun.headers["location"])
     assert ended["state"] == "cancelled"
     assert (await finished(acme, slow.headers["location"]))["state"] == "succeeded"

@@ -14,7 +14,7 @@ from gateway.contract.simulation import Ledger
 from gateway.store.database import timestamp
 from gateway.store.schema import idempotency
 from tests.gateway.conftest import Gateway, Vendors
-from tests.gateway.web.shapes import LISTS, a_list, create, finished, people, pointers, problem, refusal, until
+from tests.gateway.web.shapes import LISTS, a_list, create, finished, people, pointers, problem, refusal
 
 
 async def asked(ledger: Ledger) -> bool:
@@ -44,10 +44,13 @@ async def test_the_same_request_again_gets_the_first_answer_and_sends_nothing(
 async def test_two_equal_requests_at_once_send_once(
     acme: httpx.AsyncClient, vendors: Vendors, ledger: Callable[[str], Ledger]
 ) -> None:
-    vendors["velip"].simulation.break_next("answer_late", seconds=0.3)
-    answers = await asyncio.gather(
-        *(acme.post(LISTS, json=a_list("velip", name="At once"), headers=keyed("k-at-once")) for _ in range(4))
-    )
+    held = vendors["velip"].simulation.hold()
+    body, headers = a_list("velip", name="At once"), keyed("k-at-once")
+    answers = []
+    for each in asyncio.as_completed([acme.post(LISTS, json=body, headers=headers) for _ in range(4)]):
+        answers.append(await each)
+        if len(answers) == 3:
+            held.released.set()
     assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
     for answer in answers:
         if answer.status_code == 409:
@@ -58,13 +61,14 @@ async def test_two_equal_requests_at_once_send_once(
 async def test_a_repeat_while_the_first_is_at_work_points_at_its_operation(
     acme: httpx.AsyncClient, vendors: Vendors, ledger: Callable[[str], Ledger]
 ) -> None:
-    vendors["velip"].simulation.break_next("answer_late", seconds=0.4)
+    held = vendors["velip"].simulation.hold()
     first = asyncio.create_task(acme.post(LISTS, json=a_list("velip"), headers=keyed("k-at-work")))
-    await until(lambda: asked(ledger("velip")))
+    await held.arrived.wait()
     repeat = await acme.post(LISTS, json=a_list("velip"), headers=keyed("k-at-work"))
     assert problem(repeat) == refusal(409, "idempotency.in_flight", retryable=True)
     operation = repeat.json()["operation"]
     assert repeat.headers["location"] == f"/v1/operations/{operation}"
+    held.released.set()
     assert (await finished(acme, repeat.headers["location"]))["result"]["href"] == (await first).headers["location"]
 
 

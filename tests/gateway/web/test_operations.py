@@ -36,7 +36,7 @@ def operation(kind: str, state: str, outcome: dict[str, int], **changes: Any) ->
 async def test_an_append_waits_for_the_create_and_sends_each_number_once(
     acme: httpx.AsyncClient, vendors: Vendors, ledger: Callable[[str], Ledger], vendor: str
 ) -> None:
-    vendors[vendor].simulation.break_next("answer_late", seconds=0.5)
+    held = vendors[vendor].simulation.hold()
     first = await acme.post(LISTS, json=a_list(vendor, number=3), headers=ASYNC)
     path = f"{LISTS}/{first.json()['id']}"
     hrefs = [first.headers["location"]]
@@ -45,7 +45,8 @@ async def test_an_append_waits_for_the_create_and_sends_each_number_once(
         assert more.status_code == 202, more.text
         hrefs.append(more.headers["location"])
     waiting = [(await acme.get(href)).json() for href in hrefs]
-    assert [one["kind"] for one in waiting] == ["create", "append", "append"]
+    assert [(one["kind"], one["done"]) for one in waiting] == [("create", False), ("append", False), ("append", False)]
+    held.released.set()
     ended = await finished(acme, hrefs[-1])
     assert masked(ended) == operation("append", "succeeded", counts(accepted=7, duplicate=4))
     assert [(await acme.get(href)).json()["state"] for href in hrefs] == ["succeeded"] * 3
@@ -57,11 +58,12 @@ async def test_an_append_waits_for_the_create_and_sends_each_number_once(
 
 
 async def test_the_newest_work_is_what_a_list_points_at(acme: httpx.AsyncClient, vendors: Vendors) -> None:
-    vendors["velip"].simulation.break_next("answer_late", seconds=0.5)
+    held = vendors["velip"].simulation.hold()
     first = await acme.post(LISTS, json=a_list("velip"), headers=ASYNC)
     path = f"{LISTS}/{first.json()['id']}"
     more = await acme.post(f"{path}/contacts", json={"contacts": people(1, first=9)}, headers=ASYNC)
     assert (await acme.get(path)).json()["operation"] == more.json()["operation"] != first.json()["operation"]
+    held.released.set()
     await finished(acme, more.headers["location"])
     assert (await acme.get(path)).json()["operation"] is None
 
@@ -96,13 +98,14 @@ async def test_work_at_a_slow_vendor_can_be_watched(
     acme: httpx.AsyncClient, vendors: Vendors, kind: str, prefer: str
 ) -> None:
     vendor, list_id, act = await ({"activate": activated} | WORK)[kind](acme, vendors)
-    vendors[vendor].simulation.break_next("answer_late", seconds=0.4)
+    held = vendors[vendor].simulation.hold()
     begun = await act(headers={"Prefer": prefer})
     href = begun.headers["location"]
     assert (begun.status_code, begun.json()["operation"]["href"]) == (202, href)
     now = counts(pending=2) if kind == "activate" else counts(accepted=2)
     told = masked((await acme.get(href)).json())
     assert told in [operation(kind, state, now) for state in ("queued", "running")]
+    held.released.set()
     assert masked(await finished(acme, href)) == operation(kind, "succeeded", counts(accepted=2))
     after = (await acme.get(f"{LISTS}/{list_id}")).json()
     assert (after["state"], after["operation"]) == ("deleted" if kind == "delete" else "delivered", None)
@@ -137,12 +140,13 @@ async def test_what_a_vendor_refuses_is_the_answer_and_the_error_of_the_operatio
 async def test_a_list_is_not_deleted_while_work_on_it_goes_on(
     acme: httpx.AsyncClient, vendors: Vendors, ledger: Callable[[str], Ledger]
 ) -> None:
-    vendors["koreai"].simulation.break_next("answer_late", seconds=0.4)
+    held = vendors["koreai"].simulation.hold()
     begun = await acme.post(LISTS, json=a_list("koreai"), headers=ASYNC)
     path = f"{LISTS}/{begun.json()['id']}"
     refused = await acme.delete(path)
     assert problem(refused) == refusal(409, "list.busy", retryable=True)
     assert refused.json()["operation"] == begun.json()["operation"]["id"]
+    held.released.set()
     await finished(acme, begun.headers["location"])
     assert (await acme.delete(path)).status_code == 200
     assert ledger("koreai").lists == {}

@@ -15,6 +15,7 @@ import httpx
 
 from tests.gateway.conftest import Tenant, Vendors, destination, key_of, write_configuration
 from tests.gateway.web.shapes import LISTS, a_list, counts, people, until
+from tests.launcher import Launched
 
 PHONES = ["+5511987650001", "+5511987650002", "5511987650003x", "+5511987650004"]
 PLANTED = [
@@ -40,7 +41,7 @@ class Served:
 
     url: str
     config: Path
-    process: asyncio.subprocess.Process
+    process: asyncio.subprocess.Process | Launched
     log: Path
 
     def lines(self, event: str) -> list[dict[str, Any]]:
@@ -179,11 +180,13 @@ async def test_a_term_signal_lets_work_end_and_the_list_is_there_after_the_next_
     vendors: Vendors, tmp_path: Path
 ) -> None:
     tenants = {"acme": Tenant({"velip": destination(vendors["velip"])})}
-    vendors["velip"].simulation.break_next("answer_late", seconds=0.5)
+    held = vendors["velip"].simulation.hold()
     async with served(tmp_path / "served", tenants) as gateway, gateway.client("acme") as client:
         begun = await client.post(LISTS, json=a_list("velip"), headers={"Prefer": "respond-async"})
         assert (begun.status_code, begun.json()["counts"]) == (202, counts(pending=2))
+        await held.arrived.wait()
         gateway.process.send_signal(signal.SIGTERM)
+        held.released.set()
         assert await gateway.process.wait() in ENDED
         assert "Traceback" not in gateway.log.read_text(encoding="utf-8")
     async with served(tmp_path / "served", tenants) as gateway, gateway.client("acme") as client:

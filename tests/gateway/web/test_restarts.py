@@ -3,7 +3,6 @@
 import asyncio
 import signal
 import socket
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -16,6 +15,7 @@ from tests.gateway.conftest import LIMITS, Tenant, Vendors, destination, write_c
 from tests.gateway.web.long_files import accepted, as_csv, contacts, outcomes, people, send, told
 from tests.gateway.web.shapes import LISTS, counts, until
 from tests.gateway.web.test_process import ENDED, Served
+from tests.launcher import launch
 
 ASYNC = {"Prefer": "respond-async"}
 NewDatabase = Callable[[], dict[str, str]]
@@ -38,8 +38,7 @@ async def started(config: Path, port: int) -> AsyncIterator[Served]:
     """`gateway serve`, which waits half a second for work and five more when it is told to end."""
     log = config.parent / "stderr"
     with log.open("ab") as stderr:
-        command = (sys.executable, "-m", "gateway", "serve", "--config", str(config))
-        process = await asyncio.create_subprocess_exec(*command, stdout=stderr, stderr=stderr)
+        process = launch("gateway", "serve", "--config", config, stdout=stderr, stderr=stderr)
     one = Served(f"http://127.0.0.1:{port}", config, process, log)
     try:
         await until(one.answers, 60)
@@ -137,8 +136,7 @@ async def test_what_the_command_line_was_killed_with_is_finished_by_a_server(
     config, port = configured(tmp_path / "served", vendors, "koreai", default_database())
     file = tmp_path / "people.csv"
     file.write_bytes(as_csv(people()).content)
-    command = (sys.executable, "-m", "gateway", "send", str(file), "--destination", "koreai", "--config", str(config))
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
+    process = launch("gateway", "send", file, "--destination", "koreai", "--config", config)
     try:
         await until(is_asked(vendors, "koreai", 2), 60)
         process.kill()

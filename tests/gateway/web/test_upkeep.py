@@ -116,11 +116,12 @@ async def test_a_held_list_is_deleted_without_asking_a_vendor(
 
 
 async def test_a_list_at_work_is_not_deleted(acme: httpx.AsyncClient, vendors: Vendors) -> None:
-    vendors["velip"].simulation.break_next("answer_late", seconds=0.3)
+    held = vendors["velip"].simulation.hold()
     begun = await acme.post(LISTS, json=a_list("velip"), headers={"Prefer": "respond-async"})
     answer = await acme.delete(f"{LISTS}/{begun.json()['id']}")
     assert problem(answer) == refusal(409, "list.busy", retryable=True)
     assert f"/v1/operations/{answer.json()['operation']}" == begun.headers["location"]
+    held.released.set()
     await finished(acme, begun.headers["location"])
     assert (await acme.delete(f"{LISTS}/{begun.json()['id']}")).status_code == 200
 
