@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from multiprocessing.context import ForkServerProcess
 from multiprocessing.reduction import DupFd
@@ -64,13 +64,23 @@ def launch(
     environment: Mapping[str, str] | None = None,
     cwd: Path = ROOT,
 ) -> Launched:
-    """`python -m module arguments` with these streams. It is killed when the tests end before it."""
+    """`python -m module arguments` with these streams. It is ended when the tests end before it."""
+    words = [module, *map(str, arguments)]
+    surroundings = (dict(environment or os.environ), str(cwd))
+    return launch_call(_run_module, words, *surroundings, stdin=stdin, stdout=stdout, stderr=stderr)
+
+
+def launch_call(
+    function: Callable[..., None],
+    *arguments: Any,
+    stdin: Stream = subprocess.DEVNULL,
+    stdout: Stream = subprocess.DEVNULL,
+    stderr: Stream = subprocess.DEVNULL,
+) -> Launched:
+    """A process that calls a function of a module, with these streams."""
     with ExitStack() as opened:
         streams = [DupFd(_descriptor(one, opened)) for one in (stdin, stdout, stderr)]
-        words = [module, *map(str, arguments)]
-        process = _SERVER.Process(
-            target=_become, args=(words, streams, dict(environment or os.environ), str(cwd)), daemon=True
-        )
+        process = _SERVER.Process(target=_become, args=(streams, function, *arguments), daemon=True)
         process.start()
     return Launched(process)
 
@@ -102,8 +112,8 @@ def _descriptor(one: Stream, opened: ExitStack) -> int:
     return one if isinstance(one, int) else one.fileno()
 
 
-def _become(words: list[str], streams: list[Any], environment: dict[str, str], cwd: str) -> None:
-    """In the child: take the place of a process that was started with all this."""
+def _become(streams: list[Any], function: Callable[..., None], *arguments: Any) -> None:
+    """In the child: take the place of a process that was started with these streams."""
     for target, given in enumerate(streams):
         descriptor = given.detach()
         os.dup2(descriptor, target)
@@ -112,6 +122,10 @@ def _become(words: list[str], streams: list[Any], environment: dict[str, str], c
         io.TextIOWrapper(open(target, mode, closefd=False), encoding="utf-8", write_through=target == 2)  # noqa: SIM115
         for target, mode in enumerate(("rb", "wb", "wb"))
     )
+    function(*arguments)
+
+
+def _run_module(words: list[str], environment: dict[str, str], cwd: str) -> None:
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(cwd)

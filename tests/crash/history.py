@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from gateway.sandbox_config import API_KEY
-from tests.crash.lives import Life, Point, Zygote
+from tests.crash.lives import Life, Point, born
 from tests.crash.points import Kind
 from tests.crash.scenarios import Body, Plan, append_body, create_body
 from tests.crash.vendor_side import Vendor, owner_of
@@ -47,7 +47,6 @@ class Stage:
     """Where a history plays: its folder, its vendor, and the lives that were started in it."""
 
     plan: Plan
-    zygote: Zygote
     vendor: Vendor
     folder: Path
     points: list[Point]
@@ -64,7 +63,7 @@ class Stage:
     async def start(self) -> Life:
         """One more life, with the next trap."""
         point = self.points.pop(0) if self.points else None
-        life = self.zygote.start(self.folder, point, self.sabotage)
+        life = await born(self.folder, point, self.sabotage)
         self.lives.append(life)
         if point is not None and point.kind in (Kind.LEFT, Kind.ACTED):
             if len(self.lives) == 1:

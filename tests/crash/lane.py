@@ -16,7 +16,7 @@ from gateway.sandbox_config import write_config
 from tests.crash.databases import Databases, databases
 from tests.crash.history import Evidence, Stage, Violation, play
 from tests.crash.judging import judge
-from tests.crash.lives import Zygote, zygote
+from tests.crash.lives import born
 from tests.crash.points import OF_COMMITS, Kind, Point
 from tests.crash.scenarios import LIMITS, VENDORS, Plan, Scenario, plan, profile_of
 from tests.crash.vendor_side import vendor
@@ -71,9 +71,8 @@ class Result:
 
 @dataclass(slots=True)
 class Lane:
-    """Plays histories with one zygote."""
+    """Plays histories."""
 
-    zygote: Zygote
     registry: Registry
     folder: Path
     databases: Databases
@@ -119,7 +118,7 @@ class Lane:
         url = await self._database(folder)
         async with vendor(self.registry.simulators[profile.name], profile.prepare) as there:
             configure(folder, url, there.running)
-            stage = Stage(one, self.zygote, there, folder, [*points], moment, self.sabotage)
+            stage = Stage(one, there, folder, [*points], moment, self.sabotage)
             try:
                 evidence: Evidence = await play(stage)
                 result.seconds = stage.seconds
@@ -143,7 +142,7 @@ class Lane:
 
     async def _open_once(self, folder: Path, url: str) -> None:
         configure(folder, url, None)
-        life = self.zygote.start(folder)
+        life = await born(folder)
         if not await life.answers():
             raise Violation(f"the gateway does not start on an empty database:\n{life.log.read_text()[-3000:]}")
         await life.kill()
@@ -179,10 +178,9 @@ def _numbered(requests: Iterable[str]) -> Iterator[str]:
 
 @asynccontextmanager
 async def lane(sabotage: tuple[str, ...] = (), database: str = "sqlite") -> AsyncIterator[Lane]:
-    """A lane with its zygote, in a folder that is gone afterwards."""
+    """A lane in a folder that is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="crash-", dir=MEMORY) as folder, databases(database) as shelf:
-        async with zygote() as one:
-            yield Lane(one, load(entry_points=False), Path(folder), shelf, sabotage)
+        yield Lane(load(entry_points=False), Path(folder), shelf, sabotage)
 
 
 async def run(lane: Lane, seeds: Iterable[int], loud: bool = False) -> list[Result]:

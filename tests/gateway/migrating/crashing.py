@@ -23,7 +23,7 @@ import httpx
 from gateway.registry import Registry, load
 from gateway.sandbox_config import API_KEY, write_config
 from tests.crash.lane import MEMORY
-from tests.crash.lives import Life, Zygote, zygote
+from tests.crash.lives import Life, born
 from tests.crash.points import INSIDE, OF_COMMITS, Kind, Point
 from tests.crash.scenarios import LIMITS, profile_of
 from tests.crash.vendor_side import Vendor, vendor
@@ -73,7 +73,6 @@ class Stage:
     """One history: two vendors, one database, one life after the other."""
 
     flow: Flow
-    zygote: Zygote
     folder: Path
     source: Vendor
     target: Vendor
@@ -89,7 +88,7 @@ class Stage:
 
     async def live(self, point: Point | None = None) -> Life:
         """One more life; it may be dead before it answers, if it has a trap."""
-        life = self.zygote.start(self.folder, point)
+        life = await born(self.folder, point)
         self.lives.append(life)
         if not await life.answers() and (point is None or life.status != -9):
             raise Broken(f"the gateway does not start (exit {life.status}): {life.log.read_text()[-2000:]}")
@@ -314,7 +313,7 @@ JUDGES = {"plan": judge_plan, "apply": judge_apply, "rollback": judge_rollback}
 
 
 @asynccontextmanager
-async def staged(flow: Flow, one: Zygote, registry: Registry) -> AsyncIterator[Stage]:
+async def staged(flow: Flow, registry: Registry) -> AsyncIterator[Stage]:
     folder = Path(tempfile.mkdtemp(prefix=f"{flow.name}-", dir=MEMORY))
     async with AsyncExitStack() as stack:
         there = {}
@@ -327,7 +326,7 @@ async def staged(flow: Flow, one: Zygote, registry: Registry) -> AsyncIterator[S
         path.write_text(path.read_text().replace("[server]\n", SERVER, 1))
         headers = {"Authorization": f"Bearer {API_KEY}"}
         client = await stack.enter_async_context(httpx.AsyncClient(headers=headers, timeout=60, trust_env=False))
-        stage = Stage(flow, one, folder, there[flow.source], there[flow.target], client)
+        stage = Stage(flow, folder, there[flow.source], there[flow.target], client)
         try:
             yield stage
         finally:
@@ -341,9 +340,9 @@ def _limits(flow: Flow) -> str:
     return "{ " + ", ".join(f"{name} = {value}" for name, value in table.items()) + " }"
 
 
-async def history(flow: Flow, points: Sequence[Point], one: Zygote, registry: Registry) -> tuple[str, list[str]]:
+async def history(flow: Flow, points: Sequence[Point], registry: Registry) -> tuple[str, list[str]]:
     """(what is broken or "", the trace)."""
-    async with staged(flow, one, registry) as stage:
+    async with staged(flow, registry) as stage:
         try:
             return "", await play(stage, points)
         except Exception as error:
@@ -352,9 +351,9 @@ async def history(flow: Flow, points: Sequence[Point], one: Zygote, registry: Re
             return said, traces
 
 
-async def points_of(flow: Flow, one: Zygote, registry: Registry) -> list[Point]:
+async def points_of(flow: Flow, registry: Registry) -> list[Point]:
     """Every durable point of the flow when nobody kills."""
-    wrong, trace = await history(flow, [], one, registry)
+    wrong, trace = await history(flow, [], registry)
     if wrong:
         raise Broken(f"{flow.name}, without any kill: {wrong}\n" + "\n".join(trace))
     kinds = Counter(line.split(" ", 1)[0] for line in trace)
@@ -365,20 +364,19 @@ async def points_of(flow: Flow, one: Zygote, registry: Registry) -> list[Point]:
 async def run(flows: Iterable[Flow], every: int, at_once: int = 3, only: Point | None = None) -> list[str]:
     """Play every n-th point of these flows; what failed, told."""
     registry, failed, played = load(entry_points=False), list[str](), 0
-    async with zygote() as one:
-        for flow in flows:
-            points = [only] if only else (await points_of(flow, one, registry))[::every]
-            waiting = iter(points)
-            played += len(points)
+    for flow in flows:
+        points = [only] if only else (await points_of(flow, registry))[::every]
+        waiting = iter(points)
+        played += len(points)
 
-            async def work(flow: Flow = flow, waiting: Any = waiting) -> None:
-                for point in waiting:
-                    wrong, trace = await history(flow, [point], one, registry)
-                    if wrong and "never struck" not in wrong:
-                        failed.append(f"{flow.name}, killed at {point}: {wrong}\n    " + "\n    ".join(trace))
+        async def work(flow: Flow = flow, waiting: Any = waiting) -> None:
+            for point in waiting:
+                wrong, trace = await history(flow, [point], registry)
+                if wrong and "never struck" not in wrong:
+                    failed.append(f"{flow.name}, killed at {point}: {wrong}\n    " + "\n    ".join(trace))
 
-            await asyncio.gather(*(work() for _ in range(at_once)))
-            print(f"{flow.name}: {len(points)} histories, {len(failed)} failed so far", file=sys.stderr, flush=True)
+        await asyncio.gather(*(work() for _ in range(at_once)))
+        print(f"{flow.name}: {len(points)} histories, {len(failed)} failed so far", file=sys.stderr, flush=True)
     return failed
 
 

@@ -1,13 +1,11 @@
 """Migrations of 3 000 contacts that are killed in every stage. 100 000: `python -m tests.benchmarks.moving`."""
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from gateway.registry import Registry
-from tests.crash.lives import Zygote, zygote
 from tests.crash.points import Kind, Point
 from tests.gateway.migrating.crashing import FULL, Flow, Stage, play, staged
 
@@ -20,12 +18,6 @@ KILLS = {"long": (2, 7, 10, 12, 30), "dialling": (1, 4, 5, 6, 4)}
 """The vendor request with whose answer each life ends."""
 
 
-@pytest.fixture(scope="module")
-async def one(anyio_backend: str) -> AsyncIterator[Zygote]:
-    async with zygote() as running:
-        yield running
-
-
 def certified(stage: Stage) -> dict[str, Any]:
     """What does not depend on identifiers and times."""
     ((text,),) = stage.rows("SELECT certificate FROM migrations")
@@ -36,13 +28,11 @@ def certified(stage: Stage) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
-async def test_a_migration_that_is_killed_in_every_stage_ends_as_if_nobody_had(
-    flow: Flow, one: Zygote, registry: Registry
-) -> None:
-    async with staged(flow, one, registry) as calm:
+async def test_a_migration_that_is_killed_in_every_stage_ends_as_if_nobody_had(flow: Flow, registry: Registry) -> None:
+    async with staged(flow, registry) as calm:
         await play(calm, [])
         expected = certified(calm)
-    async with staged(flow, one, registry) as killed:
+    async with staged(flow, registry) as killed:
         await play(killed, [Point(Kind.REPLIED, number) for number in KILLS[flow.name]])
         assert certified(killed) == expected
         assert list(dict.fromkeys(killed.stages)) == ["stopping", "reading", "delivering", "verifying"]
