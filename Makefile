@@ -13,8 +13,8 @@ demo: $(VENV)/.runtime
 	@$(BIN)/gateway demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile
-	GATEWAY_TESTS_ON=postgresql $(BIN)/python -m pytest -n 2 --dist loadfile tests/gateway/web
+	$(BIN)/python -m pytest -n 4 --dist loadfile
+	GATEWAY_TESTS_ON=postgresql $(BIN)/python -m pytest -n 4 --dist loadfile tests/gateway/web
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

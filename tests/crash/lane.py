@@ -77,7 +77,9 @@ class Lane:
     folder: Path
     databases: Databases
     sabotage: tuple[str, ...] = ()
-    measures: dict[Scenario, "asyncio.Task[Measured]"] = field(default_factory=dict)
+    known: dict[Scenario, Measured] = field(default_factory=dict)
+    """What was measured, by this lane or one before."""
+    measuring: dict[Scenario, "asyncio.Task[Measured]"] = field(default_factory=dict)
     prepared: "asyncio.Task[None] | None" = None
 
     async def history(self, seed: int) -> Result:
@@ -95,9 +97,11 @@ class Lane:
 
     async def measure(self, scenario: Scenario) -> Measured:
         """What the scenario does when nobody kills. Each is played once."""
-        if scenario not in self.measures:
-            self.measures[scenario] = asyncio.create_task(self._measure(scenario))
-        return await self.measures[scenario]
+        if scenario not in self.known:
+            if scenario not in self.measuring:
+                self.measuring[scenario] = asyncio.create_task(self._measure(scenario))
+            self.known[scenario] = await self.measuring[scenario]
+        return self.known[scenario]
 
     async def _measure(self, scenario: Scenario) -> Measured:
         calm = Plan(-1, scenario, Kind.MOMENT, 0.0)
@@ -177,10 +181,12 @@ def _numbered(requests: Iterable[str]) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def lane(sabotage: tuple[str, ...] = (), database: str = "sqlite") -> AsyncIterator[Lane]:
-    """A lane in a folder that is gone afterwards."""
+async def lane(
+    sabotage: tuple[str, ...] = (), database: str = "sqlite", known: dict[Scenario, Measured] | None = None
+) -> AsyncIterator[Lane]:
+    """A lane in a folder that is gone afterwards. `known`: what other lanes on such a database have measured."""
     with tempfile.TemporaryDirectory(prefix="crash-", dir=MEMORY) as folder, databases(database) as shelf:
-        yield Lane(load(entry_points=False), Path(folder), shelf, sabotage)
+        yield Lane(load(entry_points=False), Path(folder), shelf, sabotage, {} if known is None else known)
 
 
 async def run(lane: Lane, seeds: Iterable[int], loud: bool = False) -> list[Result]:
