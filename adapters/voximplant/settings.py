@@ -4,6 +4,7 @@ import codecs
 import json
 import re
 from enum import StrEnum, unique
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import (
@@ -31,16 +32,23 @@ def _account_id(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _rsa_private_key(secret: SecretStr) -> SecretStr:
+@lru_cache(maxsize=64)
+def rsa_private_key(pem: str) -> Any:
+    """The key, for `jwt.encode`; ValueError says what else it is. Its primes are tested, which takes 40 ms: once."""
     import jwt  # with its cryptography 10 MiB: only where a key is configured
     from jwt.algorithms import RSAAlgorithm
 
     try:
-        key: object = RSAAlgorithm(RSAAlgorithm.SHA256).prepare_key(secret.get_secret_value().encode())
+        key: object = RSAAlgorithm(RSAAlgorithm.SHA256).prepare_key(pem.encode())
     except (ValueError, TypeError, jwt.InvalidKeyError):
         key = None
     if not hasattr(key, "private_numbers"):
         raise ValueError("is not an RSA private key in PEM form; it begins with -----BEGIN PRIVATE KEY-----")
+    return key
+
+
+def _rsa_private_key(secret: SecretStr) -> SecretStr:
+    rsa_private_key(secret.get_secret_value())
     return secret
 
 

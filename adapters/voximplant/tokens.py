@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import SecretStr
 
-from adapters.voximplant.settings import Credentials
+from adapters.voximplant.settings import Credentials, rsa_private_key
 from gateway.contract import Token
 
 BACKDATED = timedelta(seconds=5)
@@ -22,5 +22,6 @@ def token(credentials: Credentials, now: datetime, _nonce: str) -> Token:
     expires = issued + LIFETIME
     claims = {"iss": account.account_id, "iat": int(issued.timestamp()), "exp": int(expires.timestamp())}
     headers = {"kid": account.key_id, "typ": "JWT"}
-    signed = jwt.encode(claims, account.private_key.get_secret_value(), algorithm="RS256", headers=headers)
+    key = rsa_private_key(account.private_key.get_secret_value())
+    signed = jwt.encode(claims, key, algorithm="RS256", headers=headers)
     return Token(SecretStr(signed), expires.astimezone(UTC))
