@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from multiprocessing.context import ForkServerProcess
@@ -64,7 +65,7 @@ def launch(
     environment: Mapping[str, str] | None = None,
     cwd: Path = ROOT,
 ) -> Launched:
-    """`python -m module arguments` with these streams. It is ended when the tests end before it."""
+    """`python -m module arguments` with these streams. It ends with the tests at the latest."""
     words = [module, *map(str, arguments)]
     surroundings = (dict(environment or os.environ), str(cwd))
     return launch_call(_run_module, words, *surroundings, stdin=stdin, stdout=stdout, stderr=stderr)
@@ -114,6 +115,7 @@ def _descriptor(one: Stream, opened: ExitStack) -> int:
 
 def _become(streams: list[Any], function: Callable[..., None], *arguments: Any) -> None:
     """In the child: take the place of a process that was started with these streams."""
+    threading.Thread(target=_end_with_the_tests, daemon=True).start()
     for target, given in enumerate(streams):
         descriptor = given.detach()
         os.dup2(descriptor, target)
@@ -123,6 +125,14 @@ def _become(streams: list[Any], function: Callable[..., None], *arguments: Any) 
         for target, mode in enumerate(("rb", "wb", "wb"))
     )
     function(*arguments)
+
+
+def _end_with_the_tests() -> None:
+    """However they end: nobody else knows of this process."""
+    tests = multiprocessing.parent_process()
+    assert tests is not None
+    tests.join()
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _run_module(words: list[str], environment: dict[str, str], cwd: str) -> None:
