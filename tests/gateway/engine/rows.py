@@ -72,11 +72,13 @@ class Rows:
 
     def _take_over(self, dead: str, by: str) -> list[tuple[str, str]]:
         with self.engine.begin() as connection:
-            connection.execute(insert(diary).values(operation=dead, executor=by, what="took over"))
-            taken: Any = connection.execute(
+            rows: Any = connection.execute(
                 update(operations)
                 .where(operations.c.owner == dead, operations.c.done == 0)
                 .values(owner=by)
                 .returning(operations.c.id, operations.c.lane)
             )
-            return [(row[0], row[1]) for row in taken]
+            taken = [(row[0], row[1]) for row in rows]
+            if taken:  # who looked before another took them, and came after, finds nothing
+                connection.execute(insert(diary).values(operation=dead, executor=by, what="took over"))
+            return taken
