@@ -1,4 +1,4 @@
-"""The crash lane in the default suite: two hundred and fifty histories, and proof that it sees a broken promise."""
+"""The crash lane in the default suite: some three hundred histories, and proof that it sees a broken promise."""
 
 import asyncio
 
@@ -8,9 +8,9 @@ from tests.crash.lane import Measured, Result, lane, run, sums
 from tests.crash.points import Kind
 from tests.crash.scenarios import VENDORS, Scenario, plan, profile_of, seeds
 
-EACH = 50
+EACH = 60
 """Histories of each vendor."""
-SEARCHED, SABOTAGED = 80, 8
+SEARCHED, SABOTAGED = 80, 10
 """Seeds of a vendor that are looked through, and histories that are played with a promise taken out."""
 
 

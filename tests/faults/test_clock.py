@@ -33,11 +33,22 @@ def clock() -> Iterator[Clock]:
 
 
 @pytest.fixture
-def short_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+def passed(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """A minute of the gates passes in WINDOW seconds. In seconds of that minute: when each request passed."""
+    times: list[float] = []
+
+    class Watched(Gate):
+        async def _wait_for_rate(self) -> None:
+            await super()._wait_for_rate()
+            times.append(self._starts[-1])
+
     speed = 60 / WINDOW
-    fast = partial(Gate, clock=lambda: time.monotonic() * speed, sleep=lambda seconds: asyncio.sleep(seconds / speed))
+    fast = partial(
+        Watched, clock=lambda: time.monotonic() * speed, sleep=lambda seconds: asyncio.sleep(seconds / speed)
+    )
     monkeypatch.setattr(accounts, "Gate", fast)
     monkeypatch.setattr(attempts, "WINDOW", WINDOW)
+    return times
 
 
 async def deliver(gateway: Own, body: Body) -> str:
@@ -50,8 +61,9 @@ async def deliver(gateway: Own, body: Body) -> str:
 
 
 @pytest.mark.parametrize("jumps", [(HOUR, -2 * HOUR), (-24 * HOUR, 48 * HOUR)], ids=["forward first", "back first"])
-@pytest.mark.usefixtures("short_minute")
-async def test_a_rate_holds_in_true_time(tmp_path: Path, clock: Clock, jumps: tuple[float, float]) -> None:
+async def test_a_rate_holds_in_true_time(
+    tmp_path: Path, clock: Clock, passed: list[float], jumps: tuple[float, float]
+) -> None:
     async with own(tmp_path, "velip", requests_per_minute=PER_WINDOW, contacts_per_list=1) as gateway:
         for number, offset in zip((5, 9), jumps, strict=True):
 
@@ -63,6 +75,8 @@ async def test_a_rate_holds_in_true_time(tmp_path: Path, clock: Clock, jumps: tu
         list_id = await deliver(gateway, body)
         assert clock.offset == jumps[-1]
         assert len(gateway.vendor.watched.starts) == 14
+        assert len(passed) == 14
+        assert all(later - one >= 60 for one, later in zip(passed, passed[PER_WINDOW:], strict=False)), passed
         true_time = WINDOW - JITTER
         assert gateway.vendor.most_within(true_time) <= PER_WINDOW, gateway.vendor.watched.starts
         assert gateway.broken(await gateway.told(list_id, body)) == []

@@ -1,4 +1,4 @@
-"""The fault lane in the default suite: a hundred and twenty-five histories, and proof that it sees a broken promise."""
+"""The fault lane in the default suite: a hundred and fifty histories, and proof that it sees a broken promise."""
 
 import asyncio
 import re
@@ -15,7 +15,7 @@ from gateway.store.chunks import Mark
 from tests.faults.lane import Result, run
 from tests.faults.scenarios import BODIES, PROFILES, VENDORS, plan, seeds
 
-EACH = 25
+EACH = 30
 """Histories of each vendor."""
 
 
