@@ -13,10 +13,11 @@ from typing import Any
 import httpx
 
 from gateway.sandbox_config import API_KEY
+from tests.connections import owner_of
 from tests.crash.lives import Life, Point, born
 from tests.crash.points import Kind
 from tests.crash.scenarios import Body, Plan, append_body, create_body
-from tests.crash.vendor_side import Vendor, owner_of
+from tests.crash.vendor_side import Vendor
 
 REST_SECONDS = 20.0
 """How long a list may take to come to rest by itself after the last kill. Only a hang is as long."""

@@ -1,8 +1,7 @@
 """The vendor of a history: a simulator on a real socket that can let its caller be killed around its own act."""
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -105,18 +104,3 @@ async def vendor(simulator: Simulator, prepare: Callable[[Simulation], None]) ->
     switch = KillSwitch(simulation.app)
     async with serving(switch) as url:
         yield Vendor(RunningSimulation(simulator.name, url + simulation.base_path, simulation), switch)
-
-
-def owner_of(port: int, pids: Iterable[int]) -> int | None:
-    """Which of these processes has a TCP connection from this local port; None when none has (any more)."""
-    with open("/proc/net/tcp") as table:
-        rows = [line.split() for line in table.readlines()[1:]]
-    inodes = {f"socket:[{row[9]}]" for row in rows if int(row[1].rpartition(":")[2], 16) == port and row[9] != "0"}
-    for pid in pids:
-        try:
-            for name in os.listdir(f"/proc/{pid}/fd"):
-                if os.readlink(f"/proc/{pid}/fd/{name}") in inodes:
-                    return pid
-        except OSError:
-            continue
-    return None

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.contract.simulation import Ledger, Simulation
 from gateway.registry import load
 from gateway.sandbox import RunningSimulation, serving
-from tests.crash.vendor_side import owner_of
+from tests.connections import owner_of
 from tests.faults.scenarios import PROFILES, VENDORS
 
 Act = Callable[[], Awaitable[None]]
