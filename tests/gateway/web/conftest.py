@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 
 import httpx
 import pytest
@@ -11,6 +12,8 @@ import structlog
 
 from gateway import logs
 from tests.gateway.conftest import Gateway, OpenGateway, Tenant, Vendors, destination
+from tests.gateway.web.rerouted import Opened, opening
+from tests.gateway.web.suppressing import PATH
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +74,20 @@ async def acme(gateway: Gateway) -> httpx.AsyncClient:
 async def globex(gateway: Gateway) -> httpx.AsyncClient:
     """Another tenant, at Exotel only, without a default region."""
     return await gateway.client("globex")
+
+
+@pytest.fixture
+async def nobody_suppressed(acme: httpx.AsyncClient, globex: httpx.AsyncClient) -> None:
+    """Neither tenant has numbers that it suppresses."""
+    for client in (acme, globex):
+        answer = await client.delete(PATH, params={"all": "true"})
+        assert (answer.status_code, answer.json()["total"]) == (200, 0)
+
+
+@pytest.fixture
+def opened(open_gateway: OpenGateway, vendors: Vendors, url: str) -> Opened:
+    """A gateway on either database, where another destination may stand in for one."""
+    return partial(opening, open_gateway, vendors, url)
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """Another destination stands in for one, switched while the gateway runs: who gets the list, and what is told of it."""
 
-import hashlib
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,11 +8,11 @@ import httpx
 import pytest
 
 from gateway.contract.simulation import Ledger
-from gateway.migrating import shadowing
 from gateway.store import reroutings as store
-from tests.gateway.conftest import LIMITS, Gateway, OpenGateway, Tenant, Vendors, destination, key_of
+from tests.gateway.conftest import Gateway, OpenGateway, Tenant, Vendors, destination
 from tests.gateway.web.long_files import accepted, as_csv, send
 from tests.gateway.web.long_files import people as rows_of_a_file
+from tests.gateway.web.rerouted import BY, MAIN, NEXT, SPARE, Opened, change, digits, phones, put, switched, went_to
 from tests.gateway.web.shapes import (
     LISTS,
     a_list,
@@ -27,59 +25,6 @@ from tests.gateway.web.shapes import (
     problem,
     refusal,
 )
-
-MAIN, NEXT, SPARE = "velip", "exotel", "koreai"
-"""The vendors of the destinations `main`, `next` and `spare`."""
-BY = f"key {hashlib.sha256(key_of('acme').encode()).hexdigest()[:8]}"
-ROUTES = [{"when": {"tag": "spare"}, "to": ["spare", "main"]}, {"to": ["main", "spare"]}]
-Opened = Callable[..., AbstractAsyncContextManager[tuple[Gateway, httpx.AsyncClient]]]
-
-
-@pytest.fixture
-def opened(open_gateway: OpenGateway, vendors: Vendors, url: str) -> Opened:
-    """A gateway on either database; `gone` are destinations that its configuration does not have."""
-
-    @asynccontextmanager
-    async def open_it(
-        gone: str = "", routes: list[dict[str, Any]] = ROUTES, limits: dict[str, int] | None = None
-    ) -> AsyncIterator[tuple[Gateway, httpx.AsyncClient]]:
-        every = {
-            "main": destination(vendors[MAIN]),
-            "next": destination(vendors[NEXT], limits=LIMITS | (limits or {})),
-            "spare": destination(vendors[SPARE]),
-        }
-        kept = {name: one for name, one in every.items() if name != gone}
-        async with open_gateway({"acme": Tenant(kept, routes)}, database=url) as gateway:
-            yield gateway, await gateway.client("acme")
-
-    return open_it
-
-
-async def put(client: httpx.AsyncClient, source: str = "main", **body: Any) -> httpx.Response:
-    return await client.put(f"/v1/reroutings/{source}", json=body)
-
-
-async def switched(client: httpx.AsyncClient, source: str = "main", **body: Any) -> dict[str, Any]:
-    answer = await put(client, source, **body)
-    assert answer.status_code == 200, answer.text
-    return masked(answer.json())
-
-
-def change(mode: str, target: str = "next", source: str = "main", **fields: Any) -> dict[str, Any]:
-    told = {"source": source, "target": target, "mode": mode, "percent": None, "in_force": mode != "off"}
-    return told | {"migration": None, "by": BY, "at": "<time>"} | fields
-
-
-def phones(ledger: Ledger) -> list[str]:
-    return [phone.lstrip("+") for one in ledger.lists.values() for phone in one.phones]
-
-
-def digits(number: int, first: int = 1) -> list[str]:
-    return [one["phone"][1:] for one in people(number, first)]
-
-
-def went_to(one: dict[str, Any]) -> dict[str, int]:
-    return {each["destination"]: each["counts"]["accepted"] for each in one["deliveries"]}
 
 
 @pytest.mark.parametrize("named", ["main", None], ids=["by the request", "by a route"])
@@ -167,120 +112,6 @@ async def test_rules_are_not_followed_further(opened: Opened, ledger: Callable[[
         assert went_to(await create(client, "main")) == {"next": 2}
         assert went_to(await create(client, "next", contacts=people(1, first=3))) == {"spare": 1}
         assert (phones(ledger(NEXT)), phones(ledger(SPARE))) == (digits(2), digits(1, first=3))
-
-
-ODD = [
-    {**people(1, first=501)[0], "id": "A-1"},  # the target has no place for an id
-    {**people(1, first=502)[0], "first_name": 'An"a'},
-    {**people(1, first=503)[0], "attributes": {"plan": "a\nb"}},  # which the target refuses
-    {"phone": "12"},
-]
-
-
-async def test_a_shadow_sees_what_a_preview_shows_and_sends_nothing(
-    opened: Opened, ledger: Callable[[str], Ledger]
-) -> None:
-    crowd = [*people(250), *ODD]
-    async with opened(limits={"batch_size": 40, "contacts_per_list": 100, "requests_per_minute": 3}) as (_, client):
-        shown = await client.post("/v1/preview", json=a_list("main", contacts=crowd, destinations=["next"]))
-        (preview,) = shown.json()["destinations"]
-        assert ledger(NEXT).requests == []
-        assert await switched(client, target="next", mode="shadow") == change("shadow")
-        one = await create(client, "main", contacts=crowd)
-        assert went_to(one) == {"main": one["counts"]["accepted"]}
-        refused = [each["faults"][0]["code"] for each in preview["rejected"]]
-        found = masked((await client.get("/v1/reroutings/main")).json())
-        of_one = {
-            "target": "next",
-            "since": "<time>",
-            "lists": 1,
-            "contacts": 253,
-            "carried": preview["contacts"],
-            "refused": {code: refused.count(code) for code in refused},
-            "losses": preview["losses"],
-            "remote_lists": preview["remote_lists"],
-            "requests": preview["calls"],
-            "bytes": sum(each["body_bytes"] for each in preview["requests"]),
-            "seconds": preview["seconds"],
-            "failed": {},
-        }
-        assert found == {"source": "main", "in_force": change("shadow"), "shadow": of_one}
-        assert (of_one["remote_lists"], of_one["requests"] > 6, of_one["seconds"] > 0) == (3, True, True)
-        assert [(each["field"], each["contacts"]) for each in of_one["losses"]] == [("id", 1)]
-        assert (of_one["carried"], of_one["refused"]) == (252, {"value.unsafe_for_vendor": 1})
-        assert one["counts"] == counts(accepted=253, rejected=1)
-        await create(client, "spare", contacts=people(1, first=901))
-        assert masked((await client.get("/v1/reroutings/main")).json()) == found, "that was for another destination"
-        more = people(1, first=902)
-        shown = await client.post("/v1/preview", json=a_list("main", contacts=more, destinations=["next"]))
-        calls = shown.json()["destinations"][0]["calls"]
-        answer = await client.post(f"{LISTS}/{one['id']}/contacts", json={"contacts": ODD[:1] + more})
-        assert answer.status_code == 201
-        total = (await client.get("/v1/reroutings/main")).json()["shadow"]
-        assert (total["lists"], total["contacts"], total["requests"]) == (2, 254, of_one["requests"] + calls)
-    assert ledger(NEXT).requests == []
-
-
-async def test_a_shadow_sees_whom_the_source_refused_and_whom_its_fallback_got(
-    opened: Opened, vendors: Vendors, ledger: Callable[[str], Ledger]
-) -> None:
-    async with opened(routes=[{"to": ["next", "spare"]}]) as (_, client):
-        await switched(client, "next", target="main", mode="shadow")
-        one = await create(client, None, contacts=[*people(2), ODD[2]])
-        assert (one["counts"], went_to(one)) == (counts(accepted=2, rejected=1), {"next": 2})
-        vendors[NEXT].simulation.break_next("rate_limited", times=50)
-        one = await create(client, None, contacts=people(1, first=11))
-        assert went_to(one) == {"next": 0, "spare": 1}
-        report = (await client.get("/v1/reroutings/next")).json()["shadow"]
-        assert (report["lists"], report["contacts"], report["carried"], report["refused"]) == (2, 4, 4, {})
-    assert ledger(MAIN).requests == []
-
-
-async def test_a_list_that_the_target_cannot_take_is_delivered_and_told(
-    opened: Opened, ledger: Callable[[str], Ledger], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(*_: Any) -> Any:
-        raise ValueError("planted: Ana")
-
-    async with opened() as (gateway, client):
-        await switched(client, target="next", mode="shadow")
-        odd = {"on_loss": "refuse", "contacts": [{**people(1)[0], "id": "A-1"}]}
-        preview = await client.post("/v1/preview", json=a_list("main", **odd, destinations=["next", "main"]))
-        refused, taken = (each["refused"] for each in preview.json()["destinations"])
-        assert (refused is not None, taken) == (True, None), "a list that only the target refuses"
-        assert went_to(await create(client, "main", **odd)) == {"main": 1}
-        with monkeypatch.context() as patched:
-            patched.setattr(shadowing, "rehearsed", broken)
-            one = await create(client, "main", contacts=people(2, first=11))
-        assert (one["state"], went_to(one)) == ("delivered", {"main": 2})
-        assert (phones(ledger(MAIN)), ledger(NEXT).requests) == ([*digits(1), *digits(2, first=11)], [])
-        report = (await client.get("/v1/reroutings/main")).json()["shadow"]
-        crash = "the rehearsal failed (ValueError); the gateway's log has the details"
-        assert report["failed"] == {refused: 1, crash: 1}
-        assert (report["lists"], report["contacts"], report["carried"], report["requests"]) == (2, 3, 0, 0)
-        assert "planted" not in repr(await gateway.table("shadows"))
-        ended = [(each["kind"], each["state"]) for each in await gateway.table("operations")]
-        assert ended == [("create", "succeeded")] * 2
-
-
-async def test_a_shadow_of_an_operation_that_runs_again_is_counted_once(
-    opened: Opened, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    begun = []
-
-    async def twice(*arguments: Any) -> None:
-        begun.append(arguments)
-        for _ in range(2):
-            await shadow(*arguments)
-
-    shadow = shadowing.shadow
-    monkeypatch.setattr(shadowing, "shadow", twice)
-    async with opened() as (_, client):
-        await switched(client, target="next", mode="shadow")
-        await create(client, "main")
-        assert len(begun) == 1
-        report = (await client.get("/v1/reroutings/main")).json()["shadow"]
-        assert (report["lists"], report["contacts"]) == (1, 2)
 
 
 async def test_the_history_has_every_change_newest_first_and_outlives_a_restart(
