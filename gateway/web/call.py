@@ -20,6 +20,8 @@ M = TypeVar("M", bound=BaseModel)
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
+LONGEST_WAIT = 300.0
+"""Seconds that `Prefer: wait=N` may ask for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +88,16 @@ class Call:
                 quality = float(stated) if re.fullmatch(r"0(\.\d{0,3})?|1(\.0{0,3})?", stated) else 0.0
         return quality
 
-    def prefers(self) -> tuple[bool, float | None]:
-        """(`respond-async` is asked for, seconds of `wait`) of the Prefer header (RFC 7240)."""
-        asynchronous, wait = False, None
+    def patience(self) -> float:
+        """How many seconds the caller waits for work, by its Prefer header (RFC 7240); 0: `respond-async`."""
+        seconds = self.host.config.server.wait
         for part in self.request.headers.get("prefer", "").split(","):
             name, _, value = part.strip().partition("=")
             if name.lower() == "respond-async":
-                asynchronous = True
-            elif name.lower() == "wait" and re.fullmatch(r"\d{1,4}", value.strip('" ')):
-                wait = float(value.strip('" '))
-        return asynchronous, wait
+                return 0.0
+            if name.lower() == "wait" and re.fullmatch(r"\d{1,4}", value.strip('" ')):
+                seconds = min(float(value.strip('" ')), LONGEST_WAIT)
+        return seconds
 
     def idempotency_key(self) -> str | None:
         """The Idempotency-Key header (draft-07 writes it in quotes; without is taken too)."""

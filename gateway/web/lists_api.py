@@ -107,7 +107,7 @@ async def _express(call: Call, incoming: Incoming, head: ListHead) -> Answer | N
     """The answer of a small list that could go the short way; None when it has to go the long one."""
     if incoming.contacts is None:
         return None
-    text, seconds = call.idempotency_key(), _patience(call)
+    text, seconds = call.idempotency_key(), call.patience()
     key = express.Key(text, whole_digest(call, incoming.digest)) if text is not None else None
     begin = time.monotonic()
     ended = await express.create(call.host, call.tenant, head, incoming.contacts, key, seconds)
@@ -148,16 +148,13 @@ async def _taking(call: Call, incoming: Incoming, act: Callable[[str | None], Aw
             await call.host.database.run(uploads.discard, incoming.upload.id)
 
 
-def _patience(call: Call) -> float:
-    """How many seconds the caller waits."""
-    asynchronous, wait = call.prefers()
-    return 0.0 if asynchronous else call.host.config.server.wait if wait is None else min(wait, 300.0)
-
-
 async def _when_done(call: Call, created: Created, status: int, seconds: float | None = None) -> Answer:
-    """Wait as long as the caller allows: the finished list, or 202 with the operation to watch."""
-    seconds = _patience(call) if seconds is None else seconds
-    done = await call.host.operations.wait(created.operation_id, seconds)
+    """Wait as long as the caller allows: the finished list, or 202 with the operation to watch.
+
+    Who does not wait has the 202 whatever the work has come to meanwhile: its answer has one shape.
+    """
+    seconds = call.patience() if seconds is None else seconds
+    done = seconds > 0 and await call.host.operations.wait(created.operation_id, seconds)
     one = await call.host.database.run(store.get_list, call.tenant.name, created.list_id)
     if one is None:  # a file that was refused leaves no list; how the operation ended is just being recorded
         done = await call.host.operations.wait(created.operation_id, 60.0)

@@ -92,9 +92,8 @@ async def rollback(call: Call) -> Answer:
 
 async def _when_done(call: Call, move: Move, status: int) -> Answer:
     """Wait as long as the caller allows: how the migration stands then, or 202 with the operation to watch."""
-    asynchronous, wait = call.prefers()
-    seconds = 0.0 if asynchronous else call.host.config.server.wait if wait is None else min(wait, 300.0)
-    if not await call.host.operations.wait(move.operation_id, seconds):
+    seconds = call.patience()
+    if seconds == 0 or not await call.host.operations.wait(move.operation_id, seconds):
         body = await call.host.database.run(_out, move)
         watch = OperationRef(id=move.operation_id, href=f"/v1/operations/{move.operation_id}")
         return Answer(202, body.model_copy(update={"operation": watch}), {"Location": watch.href})

@@ -16,7 +16,7 @@ _REF = "#/components/schemas/{model}"
 _PREFER = {
     "name": "Prefer",
     "in": "header",
-    "description": "`respond-async`, or `wait=N` seconds (RFC 7240)",
+    "description": "`wait=N` seconds for the work to end; `respond-async`: 202 with its operation at once (RFC 7240)",
     "schema": {"type": "string"},
 }
 _KEY = {

@@ -4,8 +4,12 @@ import asyncio
 import json
 from typing import Any
 
+import pytest
+
+from gateway.web import migrations_api
 from tests.gateway.migrating.conftest import OpenStage
 from tests.gateway.migrating.stage import INDIA, MIGRATIONS, Stage, crowd
+from tests.gateway.web.shapes import answer_late
 
 ORDER = ("stopping", "reading", "delivering", "verifying", "certifying", "done")
 
@@ -55,6 +59,21 @@ async def test_it_can_be_cancelled_and_gone_back_from(open_stage: OpenStage) -> 
         assert one["state"] == "cancelled"
         assert (now["state"] in ("planned", "failed"), now["error"]["code"]) == (True, "migration.cancelled")
         assert {row["migration_id"] for row in await stage.gateway.table("lists")} == {None}
+
+
+@pytest.mark.parametrize("prefer", ["wait=0", "respond-async"])
+async def test_who_does_not_wait_has_the_operation_even_if_it_ends_before_the_answer(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, prefer: str
+) -> None:
+    created = await stage.create("koreai", crowd(6, INDIA))
+    answer_late(monkeypatch, migrations_api)
+    wish = {"source": {"list": created["id"]}, "target": "exotel"}
+    planned = await stage.ask(wish, Prefer=prefer)
+    applied = await stage.ask({"mode": "apply", "plan": planned.json()["id"]}, Prefer=prefer)
+    for answer in (planned, applied):
+        href = answer.headers["location"]
+        assert (answer.status_code, answer.json()["operation"]["href"]) == (202, href)
+        assert (await stage.client.get(href)).json()["state"] == "succeeded"
 
 
 async def test_it_is_not_there_for_another_tenant(stage: Stage) -> None:

@@ -4,9 +4,13 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable
+from types import ModuleType
 from typing import Any
 
 import httpx
+import pytest
+
+from gateway.web.call import Answer, Call
 
 LISTS = "/v1/contact-lists"
 _MASKS = (
@@ -87,3 +91,14 @@ async def finished(client: httpx.AsyncClient, operation: str) -> dict[str, Any]:
         return found if found["done"] else None
 
     return await until(done)
+
+
+def answer_late(monkeypatch: pytest.MonkeyPatch, api: ModuleType) -> None:
+    """From now on these calls are answered when the work they began has ended, whoever waits for it."""
+    answer = api._when_done
+
+    async def late(call: Call, begun: Any, *arguments: Any) -> Answer:
+        assert await call.host.operations.wait(begun.operation_id, 60)
+        return await answer(call, begun, *arguments)
+
+    monkeypatch.setattr(api, "_when_done", late)

@@ -63,11 +63,16 @@ async def again(client: httpx.AsyncClient, reference: str) -> None:
 
 @pytest.mark.parametrize("name", LATE)
 async def test_a_file_that_breaks_late_fails_its_operation_when_nobody_waits(
-    acme: httpx.AsyncClient, gateway: Gateway, ledger: Callable[[str], Ledger], name: str
+    acme: httpx.AsyncClient,
+    gateway: Gateway,
+    ledger: Callable[[str], Ledger],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
 ) -> None:
     file, code = LATE[name]
     before = await kept(gateway)
-    answer = await send(acme, file, headers=ASYNC, destination="velip", reference="crm-later")
+    with shut(monkeypatch):
+        answer = await send(acme, file, headers=ASYNC, destination="velip", reference="crm-later")
     assert answer.status_code == 202, answer.text
     ended = await finished(acme, answer.headers["location"])
     told = "source.unusable" if code == "source.unclosed_quote" else "body.too_large"
@@ -102,7 +107,7 @@ async def test_what_can_be_told_at_once_is_refused_at_once_even_if_nobody_waits(
 
 
 async def test_a_loss_refuses_a_long_file_whose_sender_wants_none(
-    acme: httpx.AsyncClient, gateway: Gateway, ledger: Callable[[str], Ledger]
+    acme: httpx.AsyncClient, gateway: Gateway, ledger: Callable[[str], Ledger], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = await kept(gateway)
     content = GOOD.content.replace(b",plan\r\n", b",email\r\n", 1).replace(b",gold", b",a@example.org")
@@ -110,7 +115,8 @@ async def test_a_loss_refuses_a_long_file_whose_sender_wants_none(
     answer = await send(acme, file, destination="velip", on_loss="refuse")
     assert problem(answer) == refusal(422, "list.losses")
     assert ("/contacts/*/email", "loss.dropped") in pointers(answer)
-    begun = await send(acme, file, headers=ASYNC, destination="velip", on_loss="refuse")
+    with shut(monkeypatch):
+        begun = await send(acme, file, headers=ASYNC, destination="velip", on_loss="refuse")
     ended = await finished(acme, begun.headers["location"])
     assert (ended["state"], ended["error"]["code"]) == ("failed", "list.losses")
     assert (await kept(gateway), ledger("velip").requests) == (before, [])

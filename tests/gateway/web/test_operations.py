@@ -8,8 +8,20 @@ import httpx
 import pytest
 
 from gateway.contract.simulation import Ledger
+from gateway.web import lists_api
 from tests.gateway.conftest import Gateway, Vendors
-from tests.gateway.web.shapes import LISTS, a_list, counts, create, finished, masked, people, problem, refusal
+from tests.gateway.web.shapes import (
+    LISTS,
+    a_list,
+    answer_late,
+    counts,
+    create,
+    finished,
+    masked,
+    people,
+    problem,
+    refusal,
+)
 
 ASYNC = {"Prefer": "respond-async"}
 START = {"mode": "start"}
@@ -89,7 +101,12 @@ async def activated(client: httpx.AsyncClient, vendors: Vendors) -> tuple[str, s
     return "voximplant", one["id"], lambda **call: client.post(f"{LISTS}/{one['id']}/activate", **call)
 
 
+async def created(client: httpx.AsyncClient, vendors: Vendors) -> tuple[str, str, Callable[..., Any]]:
+    return "velip", "", lambda **call: client.post(LISTS, json=a_list("velip"), **call)
+
+
 WORK = {"delete": deleted, "stop": stopped, "resume": resumed}
+EVERY = WORK | {"activate": activated, "create": created}
 
 
 @pytest.mark.parametrize("prefer", ["wait=0", "respond-async"])
@@ -97,7 +114,7 @@ WORK = {"delete": deleted, "stop": stopped, "resume": resumed}
 async def test_work_at_a_slow_vendor_can_be_watched(
     acme: httpx.AsyncClient, vendors: Vendors, kind: str, prefer: str
 ) -> None:
-    vendor, list_id, act = await ({"activate": activated} | WORK)[kind](acme, vendors)
+    vendor, list_id, act = await EVERY[kind](acme, vendors)
     held = vendors[vendor].simulation.hold()
     begun = await act(headers={"Prefer": prefer})
     href = begun.headers["location"]
@@ -109,6 +126,30 @@ async def test_work_at_a_slow_vendor_can_be_watched(
     assert masked(await finished(acme, href)) == operation(kind, "succeeded", counts(accepted=2))
     after = (await acme.get(f"{LISTS}/{list_id}")).json()
     assert (after["state"], after["operation"]) == ("deleted" if kind == "delete" else "delivered", None)
+
+
+@pytest.mark.parametrize("prefer", ["wait=0", "respond-async"])
+@pytest.mark.parametrize(
+    ("kind", "fault", "state"),
+    [*((kind, None, "succeeded") for kind in EVERY), *((kind, "ok_with_error", "failed") for kind in WORK)],
+)
+async def test_who_does_not_wait_has_the_operation_even_if_it_ends_before_the_answer(
+    acme: httpx.AsyncClient,
+    vendors: Vendors,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    fault: str | None,
+    state: str,
+    prefer: str,
+) -> None:
+    vendor, _, act = await EVERY[kind](acme, vendors)
+    if fault is not None:
+        vendors[vendor].simulation.break_next(fault)
+    answer_late(monkeypatch, lists_api)
+    begun = await act(headers={"Prefer": prefer})
+    href = begun.headers["location"]
+    assert (begun.status_code, begun.json()["operation"]["href"]) == (202, href)
+    assert (await acme.get(href)).json()["state"] == state
 
 
 @pytest.mark.parametrize("kind", WORK)

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.web.table import PASSTHROUGH, PASSTHROUGH_METHODS, TABLE
 from tests.gateway.conftest import Gateway
-from tests.gateway.web.shapes import LISTS, a_list, create, people, problem, refusal
+from tests.gateway.web.shapes import LISTS, a_list, create, finished, people, problem, refusal
 
 BODIES: dict[tuple[str, str], Any] = {
     ("PATCH", "/v1/contact-lists/{list_id}"): {"name": "Mine now"},
@@ -32,6 +32,7 @@ async def test_what_another_tenant_owns_is_as_absent_as_what_nobody_owns(
     method, path = call
     accepted = await acme.post(LISTS, json=a_list("velip"), headers={"Prefer": "respond-async"})
     theirs = accepted.json()
+    await finished(acme, accepted.headers["location"])
     person = (await acme.get(f"{LISTS}/{theirs['id']}/contacts")).json()["items"][0]["contact_id"]
     plan = {"source": {"list": theirs["id"]}, "target": "koreai"}
     real = {
