@@ -99,6 +99,14 @@ class Call:
                 seconds = min(float(value.strip('" ')), LONGEST_WAIT)
         return seconds
 
+    async def waits_for(self, operation_id: str, seconds: float | None = None) -> bool:
+        """Whether the work ended while the caller waited, by default as long as it wishes to.
+
+        Never of a caller that does not wait, whatever has become of the work: its answer has one shape.
+        """
+        seconds = self.patience() if seconds is None else seconds
+        return seconds > 0 and await self.host.operations.wait(operation_id, seconds)
+
     def idempotency_key(self) -> str | None:
         """The Idempotency-Key header (draft-07 writes it in quotes; without is taken too)."""
         text = self.request.headers.get("idempotency-key")

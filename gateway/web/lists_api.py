@@ -149,12 +149,8 @@ async def _taking(call: Call, incoming: Incoming, act: Callable[[str | None], Aw
 
 
 async def _when_done(call: Call, created: Created, status: int, seconds: float | None = None) -> Answer:
-    """Wait as long as the caller allows: the finished list, or 202 with the operation to watch.
-
-    Who does not wait has the 202 whatever the work has come to meanwhile: its answer has one shape.
-    """
-    seconds = call.patience() if seconds is None else seconds
-    done = seconds > 0 and await call.host.operations.wait(created.operation_id, seconds)
+    """Wait as long as the caller allows: the finished list, or 202 with the operation to watch."""
+    done = await call.waits_for(created.operation_id, seconds)
     one = await call.host.database.run(store.get_list, call.tenant.name, created.list_id)
     if one is None:  # a file that was refused leaves no list; how the operation ended is just being recorded
         done = await call.host.operations.wait(created.operation_id, 60.0)

@@ -92,8 +92,7 @@ async def rollback(call: Call) -> Answer:
 
 async def _when_done(call: Call, move: Move, status: int) -> Answer:
     """Wait as long as the caller allows: how the migration stands then, or 202 with the operation to watch."""
-    seconds = call.patience()
-    if seconds == 0 or not await call.host.operations.wait(move.operation_id, seconds):
+    if not await call.waits_for(move.operation_id):
         body = await call.host.database.run(_out, move)
         watch = OperationRef(id=move.operation_id, href=f"/v1/operations/{move.operation_id}")
         return Answer(202, body.model_copy(update={"operation": watch}), {"Location": watch.href})
